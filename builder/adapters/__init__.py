@@ -1,0 +1,1 @@
+"""Everything that touches a process, a disk or the network."""

@@ -1,0 +1,1 @@
+"""The `builder` command; the only importer of typer and rich."""

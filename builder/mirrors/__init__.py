@@ -1,0 +1,1 @@
+"""Mirrors as data: which hosts carry which source, and in which order to ask them."""

@@ -1,0 +1,1 @@
+"""Recipe, lock, plan, rendering, report and seal: frozen values, no input or output."""

@@ -1,0 +1,110 @@
+"""The lock: every input by name, version, path, hash and size, and no host at all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from builder.models.base import Model, Sha256
+
+
+class Artifact(Model):
+    """One file, named by where it belongs and accepted by its hash alone."""
+
+    source: str
+    """`pypi`, `debian`, `debian-security`, `conda-forge/linux-64`, ..., or `derived` for what is made here."""
+    path: str
+    """File name (pypi, conda, derived) or pool path (debian), relative to the source, never with a host."""
+    sha256: Sha256
+    size: int = Field(ge=0)
+    """Bytes."""
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path: the name of the file in the store."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+class Package(Model):
+    """A wheel or a .deb, locked."""
+
+    name: str
+    version: str
+    artifact: Artifact
+
+
+class RootfsBase(Model):
+    """A Debian root file system that mmdebstrap makes, offline, from the locked packages."""
+
+    kind: Literal["rootfs"] = "rootfs"
+    suite: str
+    arch: str
+    epoch: int
+    """SOURCE_DATE_EPOCH of the bootstrap: the Date of the suite's Release file, seconds since 1970."""
+    packages: tuple[Package, ...]
+    rootfs: Artifact
+    """The tar archive, `derived` from the packages."""
+
+
+class ImageBase(Model):
+    """A registry image, by digest."""
+
+    kind: Literal["image"] = "image"
+    reference: str
+    """Repository and tag, as in `docker.io/library/debian:bookworm-slim`."""
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    epoch: int
+    """When that image was created, seconds since 1970."""
+
+
+class Certificate(Model):
+    """A trust anchor of the bundle, for people to read in a diff."""
+
+    subject: str
+    sha256: Sha256
+    """Fingerprint of the DER bytes."""
+    not_after: str
+    """ISO 8601 date, UTC."""
+
+
+class TrustLock(Model):
+    """The CA bundle, what it was made from and what is in it."""
+
+    roots: Package | None
+    """The certifi wheel whose Mozilla roots are taken; None for the distribution's own."""
+    certificates: tuple[Certificate, ...]
+    bundle: Artifact
+    """The PEM file, `derived`."""
+
+
+class Lock(Model):
+    """Every input of an image. The same lock gives the same image ID everywhere."""
+
+    version: Literal[1] = 1
+    inputs: Sha256
+    """`Recipe.inputs_digest()` of the recipe that was locked: tells a stale lock."""
+    platform: str = "linux/amd64"
+    epoch: int
+    """Times in layers are clamped to this (seconds since 1970): the base's epoch, so that it stays when
+    only certificates or wheels move."""
+    created: int
+    """The image's creation time: the newest upload among the inputs, seconds since 1970."""
+    base: Annotated[RootfsBase | ImageBase, Field(discriminator="kind")]
+    uv: Package
+    """The wheel whose binary installs wheels inside the build."""
+    busybox: Package | None
+    """The .deb whose static busybox unpacks the root file system; None for a registry base."""
+    busybox_binary: Artifact | None
+    """That binary, `derived` from the .deb."""
+    trust: TrustLock
+    apt: tuple[Package, ...]
+    pip: tuple[Package, ...]
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What the build itself needs, in order and without repetition: not what derived files are made from."""
+        first = (self.base.rootfs,) if isinstance(self.base, RootfsBase) else ()
+        binary = (self.busybox_binary,) if self.busybox_binary else ()
+        packages = (self.uv, *self.apt, *self.pip)
+        every = (*first, *binary, *(p.artifact for p in packages), self.trust.bundle)
+        return tuple({a.sha256: a for a in every}.values())

@@ -1,0 +1,88 @@
+"""The plan: what is in every layer, in which order, and what the image says of itself.
+
+Everything that decides what an image holds is here; a Dockerfile is one way to carry a plan out, layers written
+straight from the store would be another.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from builder.models.base import Model
+from builder.models.lock import Artifact
+
+
+class Action(str, Enum):
+    """How a layer's artifacts become files."""
+
+    UNPACK = "unpack"
+    """A tar archive, whole: the root file system."""
+    INSTALL_DEBS = "install-debs"
+    """Debian packages, configured by dpkg on top of the layers below."""
+    MAKE_ENVIRONMENT = "make-environment"
+    """An empty Python environment at the plan's prefix."""
+    INSTALL_WHEELS = "install-wheels"
+    """Wheels, without dependencies, into the environment."""
+    WRITE_FILES = "write-files"
+    """The layer's own files, and nothing else."""
+    INSTALL_TRUST = "install-trust"
+    """The CA bundle at its one path, and the files that point every client at it."""
+
+
+class File(Model):
+    """A file that the plan itself writes."""
+
+    path: str
+    """Absolute, in the image."""
+    content: str
+    mode: int = 0o644
+
+
+class Layer(Model):
+    """One layer: a directory that a stage of its own assembles."""
+
+    name: str
+    """Unique in the plan; `[a-z0-9][a-z0-9-]*`."""
+    action: Action
+    artifacts: tuple[Artifact, ...] = ()
+    files: tuple[File, ...] = ()
+    on: tuple[str, ...] = ()
+    """The layers that its stage stands on, lowest first. Fewer means fewer reasons to run again."""
+
+
+class ImageConfig(Model):
+    """What `docker inspect` shows of the image's configuration."""
+
+    env: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    workdir: str = "/"
+    cmd: tuple[str, ...] = ("bash",)
+
+
+class Plan(Model):
+    """An image, decided."""
+
+    name: str
+    platform: str
+    epoch: int
+    """Every time in every layer is clamped to this; seconds since 1970."""
+    created: int
+    """The image's creation time; seconds since 1970."""
+    base: str | None
+    """`repository:tag@sha256:...` of a registry image; None when the first layer is the root file system."""
+    prefix: str
+    """The Python environment: `/opt/env`, or `/opt/conda/envs/NAME`."""
+    python: str
+    """The interpreter that the environment is made with, absolute."""
+    uv: Artifact
+    busybox: Artifact | None
+    layers: tuple[Layer, ...]
+    """Lowest first: big and stable to small and volatile."""
+    config: ImageConfig
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What the build reads, each once, in order of first use."""
+        tools = (*((self.busybox,) if self.busybox else ()), self.uv)
+        every = (*tools, *(a for layer in self.layers for a in layer.artifacts))
+        return tuple({a.sha256: a for a in every}.values())

@@ -1,0 +1,1 @@
+"""Certificates: what a bundle holds. Pure: no file and no network."""
