@@ -25,9 +25,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where work reports to. Safe to call from several threads."""
 
-    def task(
-        self, label: str, *, total: int | None = None, unit: Unit = "items"
-    ) -> AbstractContextManager[Task]:
+    def task(self, label: str, *, total: int | None = None, unit: Unit = "items") -> AbstractContextManager[Task]:
         """A bar for the time of the `with` block; without a total it shows that something moves."""
 
     def say(self, text: str) -> None:
