@@ -1,0 +1,1 @@
+"""Tables that are data, not code. Each says where its facts come from."""
