@@ -25,6 +25,16 @@ class Artifact(Model):
         """The last part of the path: the name of the file in the store."""
         return self.path.rsplit("/", 1)[-1]
 
+    @property
+    def store_folder(self) -> str:
+        """The folder of the store that holds this file alone."""
+        return f"sha256/{self.sha256[:2]}/{self.sha256}"
+
+    @property
+    def store_path(self) -> str:
+        """The file in the store, and on the server that feeds a build."""
+        return f"{self.store_folder}/{self.filename}"
+
 
 class Package(Model):
     """A wheel or a .deb, locked."""
@@ -71,8 +81,8 @@ class Certificate(Model):
 class TrustLock(Model):
     """The CA bundle, what it was made from and what is in it."""
 
-    roots: Package | None
-    """The certifi wheel whose Mozilla roots are taken; None for the distribution's own."""
+    roots: Package
+    """The package whose roots are taken: certifi's wheel (Mozilla's), or the distribution's ca-certificates."""
     certificates: tuple[Certificate, ...]
     bundle: Artifact
     """The PEM file, `derived`."""
@@ -98,6 +108,8 @@ class Lock(Model):
     busybox_binary: Artifact | None
     """That binary, `derived` from the .deb."""
     trust: TrustLock
+    apt_asked: tuple[str, ...]
+    """What the recipe and its Python want of the distribution; `apt` is that with its dependencies."""
     apt: tuple[Package, ...]
     pip: tuple[Package, ...]
 
@@ -108,3 +120,13 @@ class Lock(Model):
         packages = (self.uv, *self.apt, *self.pip)
         every = (*first, *binary, *(p.artifact for p in packages), self.trust.bundle)
         return tuple({a.sha256: a for a in every}.values())
+
+    def made_from(self, artifact: Artifact) -> tuple[Artifact, ...]:
+        """The files that a derived artifact is made from; empty when it has to be fetched as it is."""
+        if isinstance(self.base, RootfsBase) and artifact == self.base.rootfs:
+            return tuple(p.artifact for p in self.base.packages)
+        if self.busybox and artifact == self.busybox_binary:
+            return (self.busybox.artifact,)
+        if artifact == self.trust.bundle:
+            return (self.trust.roots.artifact,)
+        return ()
