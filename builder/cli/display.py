@@ -1,0 +1,59 @@
+"""How work is seen: bars on a terminal, lines in a log, nothing beside JSON; and tables of results.
+
+Progress goes to standard error, results to standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from builder.progress import Progress, Silent
+
+
+def progress(json: bool = False) -> Progress:
+    """Where a command's work reports to: silent beside JSON, bars on a terminal, lines elsewhere and in CI."""
+    if json:
+        return Silent()
+    if is_live(sys.stderr):
+        from builder.cli.bars import Bars
+
+        return Bars()
+    from builder.cli.lines import Lines
+
+    return Lines()
+
+
+def is_live(stream: TextIO) -> bool:
+    """True for a terminal that can move its cursor and that a person looks at."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """Prints rows under headers; columns named in `right` are aligned there.
+
+    `styles` gives cells with that text a colour (`{"PASS": "green"}`), on a terminal only. Off a terminal nothing
+    is wrapped or shortened, however wide it gets.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    live = is_live(sys.stdout)
+    console = Console(file=sys.stdout, highlight=False, width=None if live else 10_000, force_terminal=live)
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if live else "")
+    for header in headers:
+        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell, style=(styles or {}).get(cell, "") if live else "") for cell in row))
+    with console.capture() as capture:
+        console.print(shown)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))

@@ -1,0 +1,86 @@
+"""Progress as lines of a log: one when a task starts, one when it ends, and one in ten seconds between."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from builder.cli.amounts import amount_text, rate_text, summary, time_text
+from builder.progress import Task, Unit
+
+EVERY = 10.0
+"""Seconds between two lines of one task."""
+
+
+class Lines:
+    """Progress in a log. Safe to call from several threads: each line is one write."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream or sys.stderr, clock
+
+    @contextmanager
+    def task(self, label: str, *, total: int | None = None, unit: Unit = "items") -> Iterator[Task]:
+        """Says when the task starts and how it ends."""
+        task = _LineTask(label, total, unit, self.say, self._clock)
+        self.say(f"{label}: started" + (f" ({amount_text(total, unit)})" if total else ""))
+        try:
+            yield task
+        except BaseException:
+            self.say(f"{label}: stopped, {task.summary()}")
+            raise
+        self.say(f"{label}: done, {task.summary()}")
+
+    def say(self, text: str) -> None:
+        """Writes the line at once."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class _LineTask:
+    def __init__(
+        self, label: str, total: int | None, unit: Unit, say: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self._label, self._total, self._unit, self._say, self._clock = label, total, unit, say, clock
+        self._done, self._detail, self._lock = 0, "", threading.Lock()
+        self._start = self._last = clock()
+
+    def advance(self, amount: int) -> None:
+        with self._lock:
+            self._done += amount
+            self._tell()
+
+    def detail(self, text: str) -> None:
+        with self._lock:
+            self._detail = text
+            self._tell()
+
+    def total(self, amount: int) -> None:
+        with self._lock:
+            self._total = amount
+
+    def summary(self) -> str:
+        return summary(self._done, self._unit, self._clock() - self._start)
+
+    def _tell(self) -> None:
+        now = self._clock()
+        if now - self._last < EVERY:
+            return
+        self._last = now
+        parts = [*self._moved(now - self._start), *([self._detail] if self._detail else [])]
+        self._say(f"{self._label}: {', '.join(parts) or 'still at it'}")
+
+    def _moved(self, seconds: float) -> Iterator[str]:
+        rate = self._done / seconds
+        if self._total:
+            share = 100 * self._done // self._total
+            yield f"{share} % ({amount_text(self._done, self._unit)} of {amount_text(self._total, self._unit)})"
+        elif self._done:
+            yield amount_text(self._done, self._unit)
+        if rate > 0:
+            yield rate_text(rate, self._unit)
+            if self._total and self._total > self._done:
+                yield f"{time_text((self._total - self._done) / rate)} left"
