@@ -108,7 +108,7 @@ class Lock(Model):
     busybox_binary: Artifact | None
     """That binary, `derived` from the .deb."""
     trust: TrustLock
-    apt_asked: tuple[str, ...]
+    apt_asked: tuple[str, ...] = ()
     """What the recipe and its Python want of the distribution; `apt` is that with its dependencies."""
     apt: tuple[Package, ...]
     pip: tuple[Package, ...]

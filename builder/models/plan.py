@@ -43,11 +43,13 @@ class Layer(Model):
 
     name: str
     """Unique in the plan; `[a-z0-9][a-z0-9-]*`."""
+    title: str
+    """What it is, in a few words, for the Dockerfile and the report."""
     action: Action
     artifacts: tuple[Artifact, ...] = ()
     files: tuple[File, ...] = ()
     on: tuple[str, ...] = ()
-    """The layers that its stage stands on, lowest first. Fewer means fewer reasons to run again."""
+    """The lowest layers of the plan, which its stage stands on. Fewer means fewer reasons to run again."""
 
 
 class ImageConfig(Model):

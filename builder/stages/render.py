@@ -1,0 +1,210 @@
+"""Render: a plan as the files of `images/NAME/`. Pure: the same plan gives the same bytes, every time."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from builder.models.plan import Action
+from builder.models.rendered import Rendered, RenderedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jinja2 import Environment
+
+    from builder.models.lock import Artifact
+    from builder.models.plan import File, Layer, Plan
+
+INSIDE = "/.builder"
+"""Where a stage finds what it is given; never part of a layer."""
+
+
+@dataclass(frozen=True)
+class _Copy:
+    stage: str
+    source: str
+    target: str
+    chmod: str | None = None
+
+
+@dataclass(frozen=True)
+class _Mount:
+    stage: str | None
+    """None: the build context."""
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    mounts: tuple[_Mount, ...]
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    title: str
+    parent: str
+    name: str | None = None
+    copies: tuple[_Copy, ...] = ()
+    run: _Run | None = None
+
+
+def render(plan: Plan) -> Rendered:
+    """The Dockerfile, the context that it binds, and the bake file that builds it without `builder`."""
+    stages = tuple(_stages(plan))
+    environment = _jinja()
+    texts = {
+        "Dockerfile": environment.get_template("Dockerfile.j2").render(
+            plan=plan, artifacts=plan.artifacts(), stages=stages
+        ),
+        "README.md": environment.get_template("README.md.j2").render(plan=plan),
+        "docker-bake.json": _bake(plan),
+        **{f"steps/{name}": _step(name) for name in _steps(stages)},
+        **{_context_path(layer, file): file.content for layer in plan.layers for file in layer.files},
+    }
+    return Rendered(
+        name=plan.name, files=tuple(RenderedFile(path=path, content=texts[path]) for path in sorted(texts))
+    )
+
+
+def stage_name(artifact: Artifact) -> str:
+    """The Dockerfile stage that holds an artifact, and the named context that may replace it."""
+    return f"artifact-{artifact.sha256[:12]}"
+
+
+def _stages(plan: Plan) -> Iterator[_Stage]:
+    """Every stage but the artifacts', each after those that it names; the image comes last and has no name."""
+    depths = sorted({len(layer.on) for layer in plan.layers} - {0})
+    for depth, layer in enumerate(plan.layers, start=1):
+        yield _layer_stage(plan, layer)
+        if layer.action is Action.MAKE_ENVIRONMENT:
+            yield _uv_stage(plan, layer)
+        if depth in depths:
+            yield _ground_stage(plan, depth, depths)
+    yield _stacked(plan, "The image", len(plan.layers), depths)
+
+
+def _ground_stage(plan: Plan, depth: int, depths: list[int]) -> _Stage:
+    top = plan.layers[depth - 1].name
+    return _stacked(plan, f"What stands on {top} and what is below it", depth, depths, name=f"on-{top}")
+
+
+def _stacked(plan: Plan, title: str, depth: int, depths: list[int], *, name: str | None = None) -> _Stage:
+    """The lowest `depth` layers, on top of the next lower ground."""
+    lower = max((d for d in depths if d < depth), default=0)
+    rest = plan.layers[lower:depth]
+    copies = tuple(_Copy(f"layer-{layer.name}", "/out/", "/") for layer in rest)
+    return _Stage(title, _ground(plan, tuple(layer.name for layer in plan.layers[:lower])), name, copies)
+
+
+def _ground(plan: Plan, on: tuple[str, ...]) -> str:
+    return f"on-{on[-1]}" if on else (plan.base or "scratch")
+
+
+def _layer_stage(plan: Plan, layer: Layer) -> _Stage:
+    if layer.action is Action.UNPACK:
+        return _unpack_stage(plan, layer)
+    mounts = (
+        _Mount(None, "steps/common", f"{INSIDE}/common"),
+        _Mount(None, f"steps/{layer.action.value}", f"{INSIDE}/step"),
+        *_files_mount(layer),
+        *((_Mount("uv", "/uv", f"{INSIDE}/uv"),) if layer.action is Action.INSTALL_WHEELS else ()),
+        *map(_artifact_mount, layer.artifacts),
+    )
+    variables = (f"EPOCH={plan.epoch}", f"PREFIX={plan.prefix}", f"PYTHON={plan.python}")
+    argv = ("/usr/bin/env", *variables, "/bin/sh", f"{INSIDE}/step")
+    return _Stage(layer.title, _ground(plan, layer.on), f"layer-{layer.name}", run=_Run(mounts, argv))
+
+
+def _unpack_stage(plan: Plan, layer: Layer) -> _Stage:
+    """Nothing is there yet, so that busybox does it."""
+    if plan.busybox is None:
+        raise ValueError("a plan that unpacks a root file system names its busybox")
+    (archive,) = layer.artifacts
+    busybox = f"{INSIDE}/busybox"
+    tool = _Copy(stage_name(plan.busybox), f"/{plan.busybox.filename}", busybox, chmod="0755")
+    mounts = (_Mount(None, "steps/unpack", f"{INSIDE}/step"), _artifact_mount(archive))
+    argv = (busybox, "env", f"EPOCH={plan.epoch}", busybox, "sh", f"{INSIDE}/step")
+    return _Stage(layer.title, "scratch", f"layer-{layer.name}", (tool,), _Run(mounts, argv))
+
+
+def _uv_stage(plan: Plan, environment: Layer) -> _Stage:
+    """uv's binary, out of its own wheel: the base needs no pip."""
+    wheel = _Mount(stage_name(plan.uv), f"/{plan.uv.filename}", f"{INSIDE}/uv.whl")
+    step = _Mount(None, "steps/extract-uv", f"{INSIDE}/step")
+    argv = (plan.python, f"{INSIDE}/step")
+    return _Stage("uv, which installs the wheels", _ground(plan, environment.on), "uv", run=_Run((step, wheel), argv))
+
+
+def _artifact_mount(artifact: Artifact) -> _Mount:
+    return _Mount(stage_name(artifact), f"/{artifact.filename}", f"{INSIDE}/in/{artifact.filename}")
+
+
+def _files_mount(layer: Layer) -> tuple[_Mount, ...]:
+    return (_Mount(None, f"layers/{layer.name}", f"{INSIDE}/files"),) if layer.files else ()
+
+
+def _context_path(layer: Layer, file: File) -> str:
+    """`layers/NAME/MODE/PATH`: a checkout keeps no modes, so that the folder says it."""
+    return f"layers/{layer.name}/{file.mode:04o}{file.path}"
+
+
+def _steps(stages: Iterable[_Stage]) -> set[str]:
+    mounts = (mount for stage in stages if stage.run for mount in stage.run.mounts)
+    return {mount.source.removeprefix("steps/") for mount in mounts if mount.source.startswith("steps/")}
+
+
+def _bake(plan: Plan) -> str:
+    """One target whose named contexts replace every artifact's stage by its folder in an exported store."""
+    target = {
+        "context": ".",
+        "args": {"SOURCE_DATE_EPOCH": str(plan.created)},
+        "contexts": {stage_name(a): f"${{STORE}}/{a.store_folder}" for a in plan.artifacts()},
+        "tags": [f"{plan.name}:unchecked"],
+    }
+    bake = {
+        "variable": {"STORE": {"default": "../../store"}},
+        "group": {"default": {"targets": [plan.name]}},
+        "target": {plan.name: target},
+    }
+    return json.dumps(bake, indent=2) + "\n"
+
+
+def quoted(text: str) -> str:
+    """A Dockerfile word in double quotes in which nothing is special any more.
+
+    Raises ValueError for a line break or a NUL, which no quoting can carry.
+    """
+    if re.search(r"[\0\r\n]", text):
+        raise ValueError(f"a Dockerfile word cannot hold a line break: {text!r}")
+    return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
+
+
+def exec_form(argv: tuple[str, ...]) -> str:
+    """A command in exec form (JSON), which no shell reads."""
+    return json.dumps(argv)
+
+
+@cache
+def _step(name: str) -> str:
+    return (files("builder.templates") / "steps" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _jinja() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only rendering pays for it
+
+    environment = Environment(
+        loader=PackageLoader("builder"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - a Dockerfile is no HTML; `quoted` and `exec_form` escape
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"quoted": quoted, "exec_form": exec_form, "stage": stage_name}
+    return environment
