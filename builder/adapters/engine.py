@@ -1,0 +1,219 @@
+"""The container engine, by way of the docker SDK: inspect, run a check, tag, push, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from builder.adapters.sandbox import Sandbox, sweep
+from builder.errors import EngineError, TagError
+from builder.models.base import ImageId
+from builder.models.engine import Completed, EngineFacts, ImageFacts
+
+if TYPE_CHECKING:
+    import docker
+
+    from builder.progress import Progress, Task
+
+_REMEDY = "run `builder doctor engine`"
+
+
+def endpoint() -> str:
+    """Where the docker CLI would look: DOCKER_HOST, else the current context's host, else the local socket.
+
+    Raises EngineError when the context that is asked for does not exist: the SDK would take the local socket instead.
+    """
+    import os  # noqa: PLC0415 - beside the SDK, which is imported late
+
+    from docker.context import ContextAPI  # noqa: PLC0415 - not on the path of `builder --help`
+    from docker.context.config import get_current_context_name  # noqa: PLC0415
+
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise EngineError(
+            f"there is no docker context named {name}",
+            where="DOCKER_CONTEXT, or currentContext in docker's config.json",
+            remedy="choose one that `docker context ls` shows, or unset it",
+        )
+    return str(context.Host or "unix:///var/run/docker.sock").removeprefix("http+")
+
+
+class Engine:
+    """A connection to the engine that the docker CLI would use; made when first needed."""
+
+    @cached_property
+    def address(self) -> str:
+        """Where the engine is; see `endpoint`."""
+        return endpoint()
+
+    @cached_property
+    def _client(self) -> docker.DockerClient:
+        import docker  # noqa: PLC0415 - not on the path of `builder --help`
+
+        address = self.address
+        with self._talking("no container engine answers"):
+            client = docker.from_env(timeout=60, use_ssh_client=address.startswith("ssh://"))
+            client.ping()
+            return client
+
+    @cached_property
+    def facts(self) -> EngineFacts:
+        """What the engine is and can do. Raises EngineError when none answers."""
+        with self._talking("the engine does not say what it is"):
+            version, info = self._client.version(), self._client.info()
+        component: dict[str, Any] = next(iter(version.get("Components") or ()), {})
+        devices = [d.get("ID", "") for d in info.get("DiscoveredDevices") or ()]
+        return EngineFacts(
+            address=self.address,
+            name=component.get("Name") or "Engine",
+            version=version["Version"],
+            os=version["Os"],
+            arch=version["Arch"],
+            nvidia="nvidia" in (info.get("Runtimes") or {}) or any("nvidia.com/gpu" in d for d in devices),
+            memory_limit=bool(info.get("MemoryLimit")),
+            pids_limit=bool(info.get("PidsLimit")),
+        )
+
+    def version(self) -> EngineFacts:
+        """The same as `facts`, as a call."""
+        return self.facts
+
+    def inspect(self, reference: str) -> ImageFacts | None:
+        """What the engine knows of an image, by name or ID; None when it has no such image."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._talking(f"cannot inspect {reference}"):
+            try:
+                return _image_facts(self._client.api.inspect_image(reference))
+            except docker.errors.ImageNotFound:
+                return None
+
+    def run_check(
+        self,
+        image: ImageId,
+        *,
+        argv: tuple[str, ...],
+        stdin: bytes,
+        timeout: int,
+        gpus: bool = False,
+        memory: int | None = 4 << 30,
+    ) -> Completed:
+        """Runs a program in a fresh, locked-down container of the image and removes the container, whatever happens.
+
+        `timeout` is in seconds, `memory` in bytes (None: no limit); see `Sandbox` for what the container may do.
+        """
+        facts = self.facts
+        sandbox = Sandbox(
+            image=image,
+            argv=argv,
+            timeout=timeout,
+            gpus=gpus,
+            memory=memory if facts.memory_limit else None,
+            pids=facts.pids_limit,
+        )
+        with self._talking(f"the engine could not run a check in {image}"):
+            return sandbox.run(self._client.api, stdin)
+
+    def tag(self, image: ImageId, reference: str) -> None:
+        """Gives the image a name, taking it from whatever had it. Raises TagError."""
+        import docker.errors  # noqa: PLC0415
+        from docker.utils import parse_repository_tag  # noqa: PLC0415
+
+        repository, tag = parse_repository_tag(reference)
+        with self._talking(f"cannot tag {image}"):
+            try:
+                self._client.api.tag(image, repository, tag or "latest")
+            except docker.errors.APIError as error:
+                raise TagError(f"the engine refuses the name {reference}", seen=str(error.explanation)) from error
+
+    def untag(self, reference: str) -> bool:
+        """Takes a name away, and with the last name the image; False when there was no such name."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._talking(f"cannot remove {reference}"):
+            try:
+                self._client.api.remove_image(reference)
+            except docker.errors.ImageNotFound:
+                return False
+            return True
+
+    def push(self, reference: str, progress: Progress) -> str:
+        """Uploads a tagged image; gives the manifest's digest, as the registry names it. Raises TagError."""
+        from docker.utils import parse_repository_tag  # noqa: PLC0415
+
+        repository, tag = parse_repository_tag(reference)
+        digest = ""
+        with self._talking(f"cannot push {reference}"), progress.task(f"push {reference}", unit="bytes") as task:
+            layers: dict[str, tuple[int, int]] = {}
+            for event in self._client.api.push(repository, tag or "latest", stream=True, decode=True):
+                if "error" in event:
+                    raise _push_error(reference, event["error"])
+                _show_upload(event, layers, task)
+                digest = (event.get("aux") or {}).get("Digest", digest)
+        return digest
+
+    def remove_stale(self) -> int:
+        """Removes the containers of checks whose `builder` is gone (kill -9); gives their number."""
+        with self._talking("cannot remove the containers of earlier checks"):
+            return sweep(self._client.api)
+
+    @contextmanager
+    def _talking(self, what: str) -> Iterator[None]:
+        import docker.errors  # noqa: PLC0415
+        import requests.exceptions  # noqa: PLC0415
+
+        try:
+            yield
+        except docker.errors.APIError as error:
+            raise EngineError(what, where=self.address, seen=str(error.explanation or error)) from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise EngineError(what, where=self.address, seen=_innermost(error), remedy=_REMEDY) from error
+
+
+def _innermost(error: BaseException) -> str:
+    """The last cause's own words: the SDK wraps `No such file or directory` four times over."""
+    seen: BaseException = error
+    while (cause := seen.__cause__ or seen.__context__) is not None:
+        seen = cause
+    return str(seen) or type(seen).__name__
+
+
+def _image_facts(data: dict[str, Any]) -> ImageFacts:
+    config = data.get("Config") or {}
+    pairs = [entry.partition("=") for entry in config.get("Env") or ()]
+    return ImageFacts(
+        id=data["Id"],
+        layers=tuple(data["RootFS"].get("Layers") or ()),
+        size=data["Size"],
+        env=tuple((name, value) for name, _, value in pairs),
+        labels=tuple(sorted((config.get("Labels") or {}).items())),
+        user=config.get("User") or "",
+        workdir=config.get("WorkingDir") or "",
+        tags=tuple(sorted(data.get("RepoTags") or ())),
+    )
+
+
+def _push_error(reference: str, seen: str) -> TagError:
+    return TagError(
+        f"the registry refused {reference}",
+        seen=seen,
+        remedy="`docker login` to the registry; the name has to begin with its host and a repository you may write to",
+    )
+
+
+def _show_upload(event: dict[str, Any], layers: dict[str, tuple[int, int]], task: Task) -> None:
+    """Moves the bar: an event carries one layer's bytes so far, and its size."""
+    detail, layer = event.get("progressDetail") or {}, event.get("id", "")
+    current, total = detail.get("current"), detail.get("total")
+    if current is None or total is None:
+        return
+    before = layers.get(layer, (0, 0))[0]
+    layers[layer] = (current, total)
+    task.total(sum(size for _, size in layers.values()))
+    task.advance(current - before)
+    task.detail(layer)

@@ -1,0 +1,196 @@
+"""The checks of the gate: what each is for, what it reads and what it may be told.
+
+A check is a script of this folder that runs inside the image, plus its entry in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+
+from builder.checks.tables import cuda_table
+from builder.errors import Fault
+from builder.models.plan import Action
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from builder.models.lock import Lock
+    from builder.models.plan import Plan
+    from builder.models.recipe import Recipe
+
+Judge = Callable[[object], str | None]
+"""Says what is wrong with an argument's value, as the end of the sentence `X ...`; None when nothing is."""
+
+_VERSION = re.compile(r"(>=|<=|==|<|>)?\s*\d+(\.\d+)*(\s*,\s*(>=|<=|==|<|>)?\s*\d+(\.\d+)*)*")
+
+
+def _version(value: object) -> str | None:
+    if isinstance(value, int | float):
+        return f'has to be a text: write "{value}"'
+    fits = isinstance(value, str) and _VERSION.fullmatch(value)
+    return None if fits else 'has to be a version or bounds, as in "9" or ">=9.1,<10"'
+
+
+def _number(value: object) -> str | None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if fits else "has to be a number"
+
+
+def _modules(value: object) -> str | None:
+    fits = isinstance(value, list) and value and all(isinstance(m, str) and _MODULE.fullmatch(m) for m in value)
+    return None if fits else "has to be a list of module names, as in [torch, onnx]"
+
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def one_of(*known: str) -> Judge:
+    """A judge of lists that hold some of the known names."""
+
+    def judge(value: object) -> str | None:
+        fits = isinstance(value, list) and value and all(v in known for v in value)
+        return None if fits else f"has to be a list of some of {', '.join(known)}"
+
+    return judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a check's arguments are drawn from besides the recipe's `with`."""
+
+    recipe: Recipe
+    plan: Plan
+    lock: Lock
+
+
+_LOWEST = frozenset({Action.UNPACK, Action.INSTALL_DEBS, Action.MAKE_ENVIRONMENT, Action.WRITE_FILES})
+_ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckScript:
+    """One check. Its script is this folder's file of that name, with `_` for `-`."""
+
+    title: str
+    reads: frozenset[Action]
+    """The kinds of layers that its outcome depends on; a registry base's layers always count."""
+    arguments: Mapping[str, Judge] = field(default_factory=dict)
+    """What a recipe may give it."""
+    given: Callable[[Subject], dict[str, JsonValue]] = lambda _: {}
+    """What the plan, the lock and the tables give it; the recipe's own arguments come on top."""
+    needs_gpu: bool = False
+
+
+def _python(subject: Subject) -> dict[str, JsonValue]:
+    return {"version": subject.recipe.python, "prefix": subject.plan.prefix}
+
+
+def _imports(subject: Subject) -> dict[str, JsonValue]:
+    names: list[JsonValue] = [Requirement(text).name for text in subject.recipe.pip.packages]
+    return {"packages": names, "locked": {p.name: p.version for p in subject.lock.pip}}
+
+
+def _trust(subject: Subject) -> dict[str, JsonValue]:
+    trust = subject.lock.trust
+    return {"sha256": trust.bundle.sha256, "count": len(trust.certificates)}
+
+
+def _cuda(subject: Subject) -> dict[str, JsonValue]:
+    asked = subject.recipe.cuda
+    table = cuda_table()
+    return {"runtime": asked.runtime if asked else None, "minimum_driver": dict(table.minimum_driver)}
+
+
+def _cudnn(subject: Subject) -> dict[str, JsonValue]:
+    asked = subject.recipe.cuda
+    return {"version": (asked.cudnn if asked else None) or ">=8"}
+
+
+def _nvidia_smi(subject: Subject) -> dict[str, JsonValue]:
+    asked = subject.recipe.cuda
+    lowest = cuda_table().driver_for(asked.runtime) if asked else None
+    return {"driver": f">={lowest}"} if lowest else {}
+
+
+CHECKS: Mapping[str, CheckScript] = {
+    "python": CheckScript(
+        title="the recipe's Python, found by every kind of shell",
+        reads=_LOWEST,
+        arguments={"version": _version},
+        given=_python,
+    ),
+    "imports": CheckScript(
+        title="every module imports, every distribution is the locked one",
+        reads=_ALL_BUT_TRUST,
+        arguments={"modules": _modules},
+        given=_imports,
+    ),
+    "trust": CheckScript(
+        title="one sound CA bundle, and every client's setting points at it",
+        reads=frozenset(Action),
+        given=_trust,
+    ),
+    "cuda": CheckScript(
+        title="torch was built for the recipe's CUDA, and its libraries load",
+        reads=_ALL_BUT_TRUST,
+        arguments={"runtime": _version, "driver": _version},
+        given=_cuda,
+    ),
+    "cudnn": CheckScript(
+        title="cuDNN loads, is whole and is the wanted version",
+        reads=_ALL_BUT_TRUST,
+        arguments={"version": _version},
+        given=_cudnn,
+    ),
+    "nvidia-smi": CheckScript(
+        title="a GPU computes, and its driver is new enough",
+        reads=_ALL_BUT_TRUST,
+        arguments={"driver": _version},
+        given=_nvidia_smi,
+        needs_gpu=True,
+    ),
+    "onnx-export": CheckScript(
+        title="trained models survive export and int8 quantization",
+        reads=_ALL_BUT_TRUST,
+        arguments={"models": one_of("cnn", "mlp"), "min_sqnr_db": _number},
+        given=lambda _: {"models": ["cnn", "mlp"], "min_sqnr_db": 20},
+    ),
+}
+"""Every check by the name that recipes call it."""
+
+
+def script_of(name: str) -> str:
+    """The text that runs in the image: the prelude and the check's own file."""
+    folder = files("builder.checks")
+    parts = ("_prelude.py", f"{name.replace('-', '_')}.py")
+    return "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in parts)
+
+
+def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
+    """What is wrong with the checks that a recipe asks for: unknown names, unknown or unfit arguments."""
+    found: list[Fault] = []
+    for number, asked in enumerate(recipe.checks):
+        where = f"checks[{number}]"
+        if asked.check not in CHECKS:
+            found.append(_unknown("check", asked.check, tuple(CHECKS), where))
+            continue
+        known = CHECKS[asked.check].arguments
+        for name, value in asked.with_.items():
+            if name not in known:
+                found.append(_unknown(f"argument of {asked.check}", name, tuple(known), where))
+            elif wrong := known[name](value):
+                found.append(Fault(what=f"{asked.check}: {name} {wrong}", where=where, seen=repr(value)))
+    return tuple(found)
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...], where: str) -> Fault:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none, it takes no arguments'}"
+    return Fault(what=f"there is no {kind} named {name}", where=where, remedy=remedy)
