@@ -1,0 +1,109 @@
+"""Where reports and seals are kept: `$BUILDER_STATE`, else the user's state folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from builder.errors import DiskError
+from builder.models.base import ImageId, Model
+from builder.models.report import Report
+from builder.models.seal import Seal
+from builder.report.junit import junit
+
+M = TypeVar("M", bound=Model)
+
+_LATEST = "latest"
+
+
+def state_folder() -> Path:
+    """`$BUILDER_STATE`, else what the platform has for a program's state (`~/.local/state/builder`)."""
+    if named := os.environ.get("BUILDER_STATE"):
+        return Path(named)
+    from platformdirs import user_state_path  # noqa: PLC0415 - not on the path of `builder --help`
+
+    return user_state_path("builder")
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports and seals of every image, by recipe and image ID; the last one of each recipe is known as such."""
+
+    root: Path = field(default_factory=state_folder)
+
+    def write(self, report: Report) -> tuple[Path, Path]:
+        """Keeps the report as JSON and as JUnit XML; gives both paths. Raises DiskError."""
+        data, xml = (self._path("reports", report.name, report.image, suffix) for suffix in ("json", "xml"))
+        _write(data, report.model_dump_json(indent=1) + "\n")
+        _write(xml, junit(report))
+        _write(data.parent / _LATEST, report.image + "\n")
+        return data, xml
+
+    def write_seal(self, seal: Seal) -> Path:
+        """Keeps the seal. Raises DiskError."""
+        path = self._path("seals", seal.name, seal.image, "json")
+        _write(path, seal.model_dump_json(indent=1) + "\n")
+        _write(path.parent / _LATEST, seal.image + "\n")
+        return path
+
+    def latest(self, name: str) -> Report | None:
+        """The last report of a recipe; None when there is none that this version can read."""
+        return self._latest("reports", name, Report)
+
+    def latest_seal(self, name: str) -> Seal | None:
+        """The last seal of a recipe; None when there is none that this version can read."""
+        return self._latest("seals", name, Seal)
+
+    def report(self, name: str, image: ImageId) -> Report | None:
+        """The report of one image; None when there is none that this version can read."""
+        return _read(self._path("reports", name, image, "json"), Report)
+
+    def seal(self, name: str, image: ImageId) -> Seal | None:
+        """The seal of one image; None when there is none that this version can read."""
+        return _read(self._path("seals", name, image, "json"), Seal)
+
+    def junit_path(self, report: Report) -> Path:
+        """Where the report's JUnit XML is."""
+        return self._path("reports", report.name, report.image, "xml")
+
+    def _latest(self, kind: str, name: str, model: type[M]) -> M | None:
+        try:
+            image = (self.root / kind / name / _LATEST).read_text().strip()
+        except OSError:
+            return None
+        return _read(self._path(kind, name, image, "json"), model)
+
+    def _path(self, kind: str, name: str, image: str, suffix: str) -> Path:
+        return self.root / kind / name / f"{image.removeprefix('sha256:')}.{suffix}"
+
+
+def _read(path: Path, model: type[M]) -> M | None:
+    """What cannot be read is treated as missing: then the checks run again, which is always right."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole file or none of it, also after a crash."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise DiskError(
+            "cannot keep the report",
+            where=str(path),
+            seen=error.strerror or str(error),
+            remedy="make room, or name another folder with BUILDER_STATE",
+        ) from error

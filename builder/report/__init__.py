@@ -1,0 +1,1 @@
+"""A report for machines and people: pure functions of it."""

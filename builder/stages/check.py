@@ -1,0 +1,201 @@
+"""Check: asks an image every question of its recipe and gives a report bound to the image's ID.
+
+A result depends on the script, its arguments, the layers that the check reads and the image's configuration; the
+digest of these is its key. A PASS whose key did not change is carried over from the report before.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from builder.checks import CHECKS, CheckScript, Subject, faults_of, script_of
+from builder.errors import CheckFailed, RecipeError
+from builder.models.base import Sha256, sha256_of
+from builder.models.report import CheckResult, Notice, Outcome, Report
+from builder.stages.answer import Answer, answer_of
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from builder.models.base import ImageId
+    from builder.models.engine import Completed, EngineFacts, ImageFacts
+    from builder.models.lock import Lock
+    from builder.models.plan import Plan
+    from builder.models.recipe import Check, Recipe
+    from builder.progress import Progress
+
+SIZE = "size"
+"""The result that a recipe's `budget` asks for; no script is needed."""
+
+_BOOT = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'check', 'exec'))"
+"""Reads the script from standard input by its length: a stream over TLS cannot be half-closed to end it."""
+
+
+class Runner(Protocol):
+    """An engine that runs a program in an image."""
+
+    def version(self) -> EngineFacts:
+        """What the engine is."""
+
+    def remove_stale(self) -> int:
+        """Removes what a killed run left behind."""
+
+    def run_check(
+        self, image: ImageId, *, argv: tuple[str, ...], stdin: bytes, timeout: int, gpus: bool = False
+    ) -> Completed:
+        """Runs a program in a locked-down container, removed afterwards; timeout in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A check that is ready to be asked."""
+
+    name: str
+    asked: Check
+    script: CheckScript
+    arguments: dict[str, JsonValue]
+    text: str
+    key: Sha256
+
+
+def validate(recipe: Recipe) -> None:
+    """Raises RecipeError for checks and arguments that do not exist: to be asked before anything is built."""
+    if faults := faults_of(recipe):
+        raise RecipeError("the recipe's checks cannot be carried out", where=recipe.name, faults=faults)
+
+
+def check(
+    *,
+    recipe: Recipe,
+    plan: Plan,
+    lock: Lock,
+    rendering: Sha256,
+    image: ImageFacts,
+    runner: Runner,
+    progress: Progress,
+    previous: Report | None = None,
+    all_checks: bool = False,
+    notices: tuple[Notice, ...] = (),
+) -> Report:
+    """Runs every check of the recipe in the image; one that fails does not keep the others from running.
+
+    Results of `previous` are carried over where nothing that they depend on has changed, unless `all_checks` or the
+    recipe says otherwise. Raises RecipeError for unknown checks, CheckFailed when the image is not the plan's.
+    """
+    validate(recipe)
+    prepared = _prepare(recipe, plan, lock, image)
+    carried = _carried(previous) if recipe.checks_carry_over and not all_checks else {}
+    results: list[CheckResult] = []
+    runner.remove_stale()
+    with progress.task("check", total=len(prepared)) as task:
+        for one in prepared:
+            task.detail(one.name)
+            old = carried.get(one.key)
+            results.append(old.model_copy(update={"name": one.name}) if old else _asked(one, plan, image, runner))
+            task.advance(1)
+    return Report(
+        name=recipe.name,
+        image=image.id,
+        recipe=recipe.content_digest(),
+        lock=lock.content_digest(),
+        rendering=rendering,
+        engine=str(runner.version()),
+        results=(*results, *_size(recipe, image)),
+        notices=notices,
+    )
+
+
+def expected(recipe: Recipe) -> tuple[str, ...]:
+    """The name of every result that a report on the recipe must have; a check asked twice gets a number."""
+    asked, names = Counter[str](), []
+    for one in recipe.checks:
+        asked[one.check] += 1
+        names.append(one.check if asked[one.check] == 1 else f"{one.check}-{asked[one.check]}")
+    return (*names, *((SIZE,) if recipe.budget.size else ()))
+
+
+def _prepare(recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[_Prepared, ...]:
+    subject = Subject(recipe=recipe, plan=plan, lock=lock)
+    prepared = []
+    for name, asked in zip(expected(recipe), recipe.checks, strict=False):  # `size` has no check of its own
+        script, text = CHECKS[asked.check], script_of(asked.check)
+        arguments: dict[str, JsonValue] = {**script.given(subject), **asked.with_}
+        key = _key(asked.check, arguments, text, _layers(script, plan, image), image)
+        prepared.append(
+            _Prepared(name=name, asked=asked, script=script, arguments=arguments, text=text, key=key),
+        )
+    return tuple(prepared)
+
+
+def _layers(script: CheckScript, plan: Plan, image: ImageFacts) -> tuple[str, ...]:
+    """The diff IDs that the check's outcome depends on. The plan's layers are the image's topmost ones, in order."""
+    own = len(plan.layers)
+    below = len(image.layers) - own
+    if below < 0 or (plan.base is None and below):
+        raise CheckFailed(
+            f"the image was not built from this plan: it has {len(image.layers)} layers, the plan {own}",
+            where=image.id,
+            remedy=f"run `builder build {plan.name}`",
+        )
+    read = [diff for layer, diff in zip(plan.layers, image.layers[below:], strict=True) if layer.action in script.reads]
+    return (*image.layers[:below], *read)
+
+
+def _key(name: str, arguments: dict[str, JsonValue], text: str, layers: tuple[str, ...], image: ImageFacts) -> Sha256:
+    """Labels are left out: they hold the lock's digest, and no check reads them."""
+    parts = [name, arguments, text, layers, image.env, image.user, image.workdir]
+    return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
+
+
+def _carried(previous: Report | None) -> dict[Sha256, CheckResult]:
+    return {r.key: r for r in previous.with_outcome(Outcome.PASS)} if previous else {}
+
+
+def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> CheckResult:
+    begun = time.monotonic()
+    if one.asked.skip is not None:
+        answer = Answer(outcome=Outcome.SKIP, summary=one.asked.skip)
+    else:
+        script = one.text.encode()
+        argv = (f"{plan.prefix}/bin/python", "-B", "-c", _BOOT, str(len(script)), json.dumps(one.arguments))
+        completed = runner.run_check(
+            image.id, argv=argv, stdin=script, timeout=one.asked.timeout, gpus=one.script.needs_gpu
+        )
+        answer = answer_of(completed, timeout=one.asked.timeout)
+    return CheckResult(
+        name=one.name,
+        outcome=answer.outcome,
+        summary=answer.summary,
+        evidence=answer.evidence,
+        seconds=round(time.monotonic() - begun, 3),
+        key=one.key,
+        image=image.id,
+    )
+
+
+def _size(recipe: Recipe, image: ImageFacts) -> tuple[CheckResult, ...]:
+    """The budget's result: the image's size in decimal units, as `docker images` counts."""
+    if recipe.budget.size is None:
+        return ()
+    budget, fits = recipe.budget.size, image.size <= _bytes(recipe.budget.size)
+    seen = f"{image.size / 1e9:.2f} GB"
+    return (
+        CheckResult(
+            name=SIZE,
+            outcome=Outcome.PASS if fits else Outcome.FAIL,
+            summary=f"{seen}, within {budget}" if fits else f"{seen} is more than the budget of {budget}",
+            evidence={"bytes": image.size, "budget_bytes": _bytes(budget)},
+            seconds=0.0,
+            key=sha256_of(f"{SIZE} {budget} {image.size}"),
+            image=image.id,
+        ),
+    )
+
+
+def _bytes(text: str) -> int:
+    """`8GB` is 8 000 000 000."""
+    return int(float(text[:-2]) * {"MB": 10**6, "GB": 10**9}[text[-2:]])
