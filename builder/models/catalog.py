@@ -76,6 +76,11 @@ class ImageEntry(_Base):
     registries: tuple[str, ...]
     """In order of preference; the first one gives the image its name, the others carry copies of it."""
 
+    @property
+    def reference(self) -> str:
+        """The image's name, whichever registry it comes from: `docker.io/library/debian:bookworm-slim`."""
+        return f"{self.registries[0]}/{self.repository}:{self.tag}"
+
 
 BaseEntry = Annotated[RootfsEntry | ImageEntry, Field(discriminator="kind")]
 

@@ -1,0 +1,150 @@
+"""The CA bundle: strict about what is let in, the same bytes for the same inputs. Pure.
+
+Only certificates that may issue others are anchors. Expiry is judged at the lock's own time and not by the clock, so
+that the bundle can be made again, byte for byte, on another machine and on another day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from builder.errors import Fault, RecipeError
+from builder.models.lock import Certificate
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate as X509
+
+_BLOCK = re.compile(r"-----BEGIN ([^-\n]+)-----\s.*?-----END \1-----", re.DOTALL)
+_BEGIN = re.compile(r"-----BEGIN ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PemSource:
+    """A text with certificates, and where it is from."""
+
+    where: str
+    """For messages: `recipes/site/corp.pem`, `certifi 2026.10.18`."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A finished CA bundle."""
+
+    pem: str
+    certificates: tuple[Certificate, ...]
+    """What is in it, sorted by fingerprint, as the text is."""
+    notes: tuple[str, ...]
+    """What was left out, and why."""
+
+
+def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
+    """One bundle of all sources, without what has expired at `at` (seconds since 1970) and without repetition.
+
+    Raises RecipeError, with every fault at once, for a private key, a certificate that is no CA, or what cannot be read.
+    """
+    found: dict[str, X509] = {}
+    notes: list[str] = []
+    faults: list[Fault] = []
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    for source in sources:
+        for place, item in _certificates(source):
+            if isinstance(item, Fault):
+                faults.append(item)
+            elif item.not_valid_after_utc <= moment:
+                notes.append(f"{place}: {_subject(item)} left out: it expired on {item.not_valid_after_utc:%Y-%m-%d}")
+            elif found.setdefault(_fingerprint(item), item) is not item:
+                notes.append(f"{place}: {_subject(item)} is there already")
+    if faults:
+        raise RecipeError("the CA bundle cannot be made", faults=tuple(faults))
+    if not found:
+        raise RecipeError("the CA bundle would be empty", where=", ".join(s.where for s in sources))
+    anchors = sorted(found.items())
+    certificates = tuple(_model(digest, anchor) for digest, anchor in anchors)
+    return Bundle(pem="\n".join(_text(a) for _, a in anchors), certificates=certificates, notes=tuple(notes))
+
+
+def _certificates(source: PemSource) -> Iterator[tuple[str, X509 | Fault]]:
+    """Each PEM block with its place; a Fault for one that may not be in a bundle."""
+    blocks = list(_BLOCK.finditer(source.text))
+    if not blocks or len(blocks) != len(_BEGIN.findall(source.text)):
+        seen = f"{len(blocks)} whole PEM blocks of {len(_BEGIN.findall(source.text))}"
+        remedy = "a DER file becomes PEM by `openssl x509 -inform der -in FILE`"
+        yield source.where, Fault(what="no readable PEM text", where=source.where, seen=seen, remedy=remedy)
+    for number, block in enumerate(blocks, start=1):
+        place = f"{source.where}: certificate {number}" if len(blocks) > 1 else source.where
+        yield place, _read(block, place)
+
+
+def _read(block: re.Match[str], place: str) -> X509 | Fault:
+    from cryptography import x509  # noqa: PLC0415 - not on the path of `builder --help`
+
+    label = block[1]
+    if "PRIVATE KEY" in label:
+        return Fault(
+            what="a private key among the certificates: it would end in the image for everyone to read",
+            where=place,
+            seen=label,
+            remedy="remove it from the file, and replace the key if the file was shared",
+        )
+    if label not in ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"):
+        return Fault(what="not a certificate", where=place, seen=label)
+    if label == "TRUSTED CERTIFICATE":
+        remedy = "`openssl x509 -in FILE` writes the certificate without OpenSSL's own trust settings"
+        return Fault(what="OpenSSL's own format, which only OpenSSL reads", where=place, seen=label, remedy=remedy)
+    try:
+        certificate = x509.load_pem_x509_certificate(block[0].encode())
+        return _authority(certificate, place)
+    except ValueError as error:
+        return Fault(what="the certificate cannot be read", where=place, seen=str(error).splitlines()[0])
+
+
+def _authority(certificate: X509, place: str) -> X509 | Fault:
+    """The certificate when it may issue others (RFC 5280, 4.2.1.9 and 4.2.1.3), else what is wrong with it."""
+    from cryptography import x509  # noqa: PLC0415
+
+    def lacking(what: str) -> Fault:
+        remedy = "take the root that issued it: a leaf as an anchor fails in Python, curl, git, apt and uv alike"
+        return Fault(what=what, where=place, seen=_subject(certificate), remedy=remedy)
+
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return lacking("not a CA certificate (basicConstraints CA:FALSE)")
+    except x509.ExtensionNotFound:
+        return lacking("not a CA certificate (no basicConstraints)")
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
+            return lacking("a CA that may not sign certificates (keyUsage without keyCertSign)")
+    except x509.ExtensionNotFound:
+        pass  # any use is allowed
+    return certificate
+
+
+def _subject(certificate: X509) -> str:
+    """The subject on one line; whatever is not printable ends as an escape, so that it cannot leave its comment."""
+    name = certificate.subject.rfc4514_string() or "(no subject)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _fingerprint(certificate: X509) -> str:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
+    return certificate.fingerprint(SHA256()).hex()
+
+
+def _model(digest: str, anchor: X509) -> Certificate:
+    not_after = f"{anchor.not_valid_after_utc:%Y-%m-%d}"
+    return Certificate.model_validate({"subject": _subject(anchor), "sha256": digest, "not_after": not_after})
+
+
+def _text(anchor: X509) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    pem = anchor.public_bytes(Encoding.PEM).decode()
+    # ASCII alone: Python refuses a bundle given as text with anything else in it.
+    subject = _subject(anchor).encode("ascii", "backslashreplace").decode()
+    return f"# {subject}\n# SHA-256 {_fingerprint(anchor)}\n{pem}"
