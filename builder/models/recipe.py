@@ -5,19 +5,43 @@ Read by `builder.stages.load`, which turns every fault into a line and a column 
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from builder.models.base import Model, Sha256, sha256_of
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
-MirrorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-PythonVersion = Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}$")]
-TagTemplate = Annotated[str, StringConstraints(pattern=r"^[a-z0-9{}/][A-Za-z0-9_./:{}-]*$", max_length=255)]
+PATTERNS: Final[dict[str, str]] = {}
+"""What a text must be like, in words, by its pattern: for error messages."""
+
+
+def _text(pattern: str, words: str, *, longest: int | None = None) -> StringConstraints:
+    PATTERNS[pattern] = words
+    return StringConstraints(pattern=pattern, max_length=longest)
+
+
+Name = Annotated[str, _text(r"^[a-z0-9][a-z0-9._-]{0,62}$", "lower-case letters, digits, `.`, `_`, `-`; 63 at most")]
+DebianName = Annotated[str, _text(r"^[a-z0-9][a-z0-9+.-]+$", "the name of a Debian package, without a version")]
+MirrorName = Annotated[str, _text(r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and `-`")]
+PythonVersion = Annotated[str, _text(r"^3\.\d{1,2}$", 'a minor version, as in "3.9"')]
+CudaVersion = Annotated[str, _text(r"^\d{1,2}\.\d$", 'a version as in "12.8"')]
+CudnnVersion = Annotated[str, _text(r"^\d{1,2}(\.\d+){0,2}$", 'a version as in "9" or "9.10"')]
+Size = Annotated[str, _text(r"^\d+(\.\d+)?\s?(MB|GB)$", "a number with MB or GB, as in 8GB")]
+Version = Annotated[
+    str, _text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$", "letters, digits, `.`, `_`, `-`, as a tag may have them")
+]
 
 TAG_FIELDS = ("name", "version", "lock")
 """What may stand in braces in a tag: the recipe's name and version, the first 12 digits of the lock's digest."""
@@ -40,6 +64,19 @@ def _relative(text: str) -> str:
     return text
 
 
+def _tag_template(text: str) -> str:
+    if re.search(
+        "[{}]", re.sub(rf"\{{(?:{'|'.join(TAG_FIELDS)})\}}", "", text)
+    ):  # no {name.attribute}, no {name:99999}
+        raise ValueError("only {name}, {version} and {lock} may stand in braces")
+    return text
+
+
+TagTemplate = Annotated[
+    str,
+    _text(r"^[a-z0-9{}/][A-Za-z0-9_./:{}-]*$", "an image name and a tag, as in {name}:{version}", longest=255),
+    AfterValidator(_tag_template),
+]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 
@@ -80,15 +117,26 @@ class Apt(Model):
     """In order of preference; `upstream` is what apt itself is configured with."""
 
 
+class WithListForm:
+    """Adds the list of package names to the schema of `Apt`: a short form that `Recipe` reads."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(core)
+        return {"anyOf": [handler.resolve_ref_schema(full)["properties"]["packages"], full]}
+
+
 class Cuda(Model):
     """What the image's GPU stack must be, whoever brings it (a wheel, a conda package)."""
 
-    runtime: Annotated[str, StringConstraints(pattern=r"^\d{1,2}\.\d$")]
-    cudnn: Annotated[str, StringConstraints(pattern=r"^\d{1,2}(\.\d+){0,2}$")] | None = None
+    runtime: CudaVersion
+    cudnn: CudnnVersion | None = None
 
 
 class Check(Model):
     """One check of the gate."""
+
+    OWN_KEYS: ClassVar = ("skip", "timeout")
+    """Keys of the check itself, which the short form has beside the arguments."""
 
     check: Name
     """The check's name: a script of `builder/checks/`."""
@@ -105,25 +153,33 @@ class Check(Model):
         """`trust` and `python: {version: "3.9"}` are short for `{check: ..., with: {...}}`."""
         if isinstance(value, str):
             return {"check": value}
-        if isinstance(value, dict) and "check" not in value and len(value) == 1:
-            ((name, arguments),) = value.items()
-            given = dict(arguments) if isinstance(arguments, dict) else {"": arguments}
-            own = {k: given.pop(k) for k in ("skip", "timeout") if k in given}
-            return {"check": name, "with": given, **own}
-        return value
+        if not isinstance(value, dict) or "check" in value:
+            return value
+        if len(value) != 1:
+            raise ValueError("a check is `name`, `name: {arguments}` or `{check: name, with: {arguments}}`")
+        ((name, arguments),) = value.items()
+        if not isinstance(arguments, dict):
+            raise ValueError('the arguments of a check are a mapping, as in `python: {version: "3.9"}`')
+        own = {k: v for k, v in arguments.items() if k in cls.OWN_KEYS}
+        return {"check": name, "with": {k: v for k, v in arguments.items() if k not in cls.OWN_KEYS}, **own}
 
-    @field_validator("with_")
     @classmethod
-    def _named(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if "" in value:
-            raise ValueError('a check\'s arguments are a mapping, as in `python: {version: "3.9"}`')
-        return value
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The short forms beside the long one."""
+        full = handler(core)
+        long = handler.resolve_ref_schema(full)
+        own = {k: v for k, v in long["properties"].items() if k in cls.OWN_KEYS}
+        arguments = {"type": "object", "properties": own, "additionalProperties": True}
+        name = {"type": "string", "description": "A check without arguments."}
+        one = {"propertyNames": {"not": {"const": "check"}}, "minProperties": 1, "maxProperties": 1}
+        short = {"type": "object", **one, "additionalProperties": arguments, "description": "`name: {arguments}`"}
+        return {"anyOf": [name, short, full]}
 
 
 class Budget(Model):
     """What the image may weigh."""
 
-    size: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(MB|GB)$")] | None = None
+    size: Size | None = None
     """Decimal: 1 GB is 10^9 bytes, as `docker images` counts."""
 
 
@@ -131,7 +187,7 @@ class Recipe(Model):
     """An image as a person asks for it."""
 
     name: Name
-    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")] = "1.0"
+    version: Version = "1.0"
     """For the tags; nothing reads anything else from it."""
     purpose: Literal["training", "deployment"] = "training"
     base: Name
@@ -141,7 +197,7 @@ class Recipe(Model):
     conda: Conda | None = None
     """None: Python comes from the base's distribution."""
     pip: Pip = Pip()
-    apt: Apt = Apt()
+    apt: Annotated[Apt, WithListForm()] = Apt()
     cuda: Cuda | None = None
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
     """The gate. An image without a check gets no tag."""
@@ -155,17 +211,8 @@ class Recipe(Model):
     @field_validator("apt", mode="before")
     @classmethod
     def _apt_list(cls, value: object) -> object:
-        return {"packages": value} if isinstance(value, list | tuple) else value
-
-    @field_validator("tags")
-    @classmethod
-    def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
-            try:
-                tag.format(**dict.fromkeys(TAG_FIELDS, "x"))
-            except (KeyError, IndexError, ValueError, AttributeError):
-                raise ValueError(f"{tag!r}: only {', '.join(TAG_FIELDS)} may stand in braces") from None
-        return tags
+        """`apt: [git]` is short for `apt: {packages: [git]}`."""
+        return {"packages": tuple(value)} if isinstance(value, list | tuple) else value
 
     def inputs_digest(self, extra: tuple[str, ...] = ()) -> Sha256:
         """The digest of what a lock depends on; `extra` is the content of the `trust.extra` files.

@@ -1,0 +1,110 @@
+"""load: a recipe's text -> Recipe, or every fault of it with line and column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from pydantic import ValidationError
+
+from builder.errors import RecipeError
+from builder.models.recipe import Check, Recipe
+from builder.stages.faults import Faults, nearest
+from builder.stages.yamltext import Document, Path, Unreadable, read
+
+KnownChecks = Mapping[str, Collection[str] | None]
+"""The checks that exist and the names of their arguments; None where any argument goes."""
+
+
+def parse_recipe(
+    text: str | bytes, where: str, *, bases: Collection[str] | None = None, checks: KnownChecks | None = None
+) -> Recipe:
+    """The recipe that a YAML text holds. `where` names the file in messages, as in `recipes/torch.yaml`.
+
+    `bases` and `checks` are the names that exist; None leaves them unasked. Raises RecipeError with every fault that
+    there is, the hardest first, and nothing else, whatever the text.
+    """
+    try:
+        document = read(text)
+    except Unreadable as end:
+        faults = Faults(Document(), where)
+        faults.trouble(end.trouble)
+        raise _refused(faults, where) from None
+    faults = Faults(document, where)
+    recipe = _validated(document, faults)
+    _names_exist(document, faults, bases, checks)
+    if recipe is None or faults.ordered():
+        raise _refused(faults, where)
+    return recipe
+
+
+def _refused(faults: Faults, where: str) -> RecipeError:
+    found = faults.ordered()
+    count = "a fault" if len(found) == 1 else f"{len(found)} faults"
+    return RecipeError(f"the recipe has {count}", where=where, faults=found)
+
+
+def _validated(document: Document, faults: Faults) -> Recipe | None:
+    for trouble in document.troubles:
+        faults.trouble(trouble)
+    if not isinstance(document.value, dict):
+        what = "the file is empty" if document.value is None else "a recipe is a mapping of keys to values"
+        faults.add(what, (), remedy="`builder new NAME` writes a recipe to start from")
+        return None
+    try:  # by way of JSON: only there a strict model takes a list for a tuple, and still no number for a text
+        return Recipe.model_validate_json(json.dumps(document.value))
+    except ValidationError as error:
+        faults.pydantic(error.errors(include_url=False))
+        return None
+
+
+def _names_exist(document: Document, faults: Faults, bases: Collection[str] | None, checks: KnownChecks | None) -> None:
+    """Bases and checks are looked up in the text, so that a recipe with other faults has these told as well."""
+    recipe = document.value if isinstance(document.value, dict) else {}
+    base = recipe.get("base")
+    if bases is not None and isinstance(base, str) and base not in bases:
+        near = nearest(base, bases)
+        hint = f"did you mean `{near}`? " if near else ""
+        faults.add("no such base", ("base",), remedy=f"{hint}`builder new --list-bases` shows them all")
+    listed = recipe.get("checks")
+    for index, entry in enumerate(listed if checks is not None and isinstance(listed, list) else ()):
+        _check_exists(entry, ("checks", index), faults, checks or {})
+
+
+def _check_exists(entry: object, at: Path, faults: Faults, checks: KnownChecks) -> None:
+    name, arguments, at_name, at_arguments = _check_of(entry, at)
+    if name is None:
+        return
+    if name not in checks:
+        near = nearest(name, checks)
+        remedy = f"did you mean `{near}`?" if near else f"there are {', '.join(sorted(checks))}"
+        faults.add(f"no check is named `{name}`", at_name, remedy=remedy, at_key=True)
+        return
+    known = checks[name]
+    for argument in arguments if known is not None else ():
+        if argument not in (known or ()):
+            near = nearest(argument, known or ())
+            remedy = f"did you mean `{near}`?" if near else f"it takes {', '.join(sorted(known or ())) or 'none'}"
+            faults.add(f"`{name}` has no argument `{argument}`", (*at_arguments, argument), remedy=remedy, at_key=True)
+
+
+def _check_of(entry: object, at: Path) -> tuple[str | None, Collection[str], Path, Path]:
+    """Name and arguments of a check in any of its three forms, and where these stand."""
+    if isinstance(entry, str):
+        return entry, (), at, at
+    if not isinstance(entry, dict):
+        return None, (), at, at
+    if "check" in entry:
+        name, arguments, at_name, at_arguments = entry["check"], entry.get("with"), (*at, "check"), (*at, "with")
+    elif len(entry) == 1:
+        ((name, given),) = entry.items()
+        arguments = [k for k in given if k not in Check.OWN_KEYS] if isinstance(given, dict) else ()
+        at_name = at_arguments = (*at, name)
+    else:
+        return None, (), at, at
+    return (
+        name if isinstance(name, str) else None,
+        arguments if isinstance(arguments, Collection) else (),
+        at_name,
+        at_arguments,
+    )
