@@ -86,6 +86,8 @@ class CheckScript:
     given: Callable[[Subject], dict[str, JsonValue]] = lambda _: {}
     """What the plan, the lock and the tables give it; the recipe's own arguments come on top."""
     needs_gpu: bool = False
+    parts: tuple[str, ...] = ()
+    """Further files of this folder that run before the script."""
 
 
 def _python(subject: Subject) -> dict[str, JsonValue]:
@@ -161,15 +163,16 @@ CHECKS: Mapping[str, CheckScript] = {
         reads=_ALL_BUT_TRUST,
         arguments={"models": one_of("cnn", "mlp"), "min_sqnr_db": _number},
         given=lambda _: {"models": ["cnn", "mlp"], "min_sqnr_db": 20},
+        parts=("_onnx_models.py",),
     ),
 }
 """Every check by the name that recipes call it."""
 
 
 def script_of(name: str) -> str:
-    """The text that runs in the image: the prelude and the check's own file."""
+    """The text that runs in the image: the prelude, the check's further parts and its own file."""
     folder = files("builder.checks")
-    parts = ("_prelude.py", f"{name.replace('-', '_')}.py")
+    parts = ("_prelude.py", *CHECKS[name].parts, f"{name.replace('-', '_')}.py")
     return "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in parts)
 
 
