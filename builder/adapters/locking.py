@@ -1,4 +1,4 @@
-"""Wires what `lock` needs of the world: indexes, distributions and registries, each from the first mirror that answers."""
+"""Wires what `lock` needs of the world: indexes and distributions, each from the first mirror that answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from builder.adapters.uv import UvIndex
 from builder.errors import BuilderError, Fault, NetworkError
 from builder.models.catalog import ImageEntry, RootfsEntry
 from builder.models.resolved import Target, Wheel
-from builder.stages.lock import Ports
+from builder.stages.lock_ports import Ports
 
 
 class Mirrors(Protocol):
@@ -29,7 +29,10 @@ class Mirrors(Protocol):
 def locking_ports(store: StoreLike, *, fetch: Fetch, mirrors: Mirrors) -> Ports:
     """The real ports of `builder.stages.lock.lock`."""
     return Ports(
-        index=MirroredIndex(mirrors), debian=MirroredDebian(mirrors), registry=Registry(), workshop=Workshop(store, fetch)
+        index=MirroredIndex(mirrors),
+        debian=MirroredDebian(mirrors),
+        registry=Registry(),
+        workshop=Workshop(store, fetch),
     )
 
 
@@ -48,7 +51,7 @@ class MirroredIndex:
         mirrors: tuple[str, ...],
         where: str,
     ) -> tuple[Wheel, ...]:
-        """See `builder.stages.lock.Index`."""
+        """See `builder.stages.lock_ports.Index`."""
         silent: list[tuple[str, BuilderError]] = []
         for name in mirrors:
             index = UvIndex(name=name, url=self._mirrors.index_url(name))
@@ -67,7 +70,7 @@ class MirroredDebian:
 
     @contextmanager
     def __call__(self, entry: RootfsEntry | ImageEntry, mirrors: tuple[str, ...]) -> Iterator[Apt]:
-        """See `builder.stages.lock.Debian`."""
+        """See `builder.stages.lock_ports.Debian`."""
         silent: list[tuple[str, BuilderError]] = []
         with ExitStack() as stack:
             for name, roots in self._places(entry, mirrors):
@@ -80,7 +83,9 @@ class MirroredDebian:
                 raise _none_answers("package lists of the base", silent)
             yield lists
 
-    def _places(self, entry: RootfsEntry | ImageEntry, mirrors: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    def _places(
+        self, entry: RootfsEntry | ImageEntry, mirrors: tuple[str, ...]
+    ) -> Iterator[tuple[str, dict[str, str]]]:
         sources = dict.fromkeys(suite.source for suite in entry.suites)
         for name in mirrors:
             roots = {source: self._mirrors.apt_roots(name, source) for source in sources}

@@ -38,7 +38,9 @@ class Registry:
         for argv in (("pull", "--quiet", name), ("create", name, "/bin/true")):
             done = _docker(*argv)
             if done.returncode:
-                raise NetworkError(f"the engine cannot get {base.reference}", where=f"docker {argv[0]}", seen=done.stderr)
+                raise NetworkError(
+                    f"the engine cannot get {base.reference}", where=f"docker {argv[0]}", seen=done.stderr
+                )
         container = done.stdout.strip()
         try:
             copied = subprocess.run(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -17,15 +19,19 @@ from builder.adapters.partial import hash_file
 from builder.errors import BuildError, HostError, LockError
 from builder.models.lock import Package
 
+_OLDEST = (1, 3)
+_SOURCES = """\
+# Empty on purpose: this image was made offline, from packages locked by hash.
+# Name a mirror of the distribution here to install more.
+"""
+_EMPTIED = ("var/log", "var/cache/apt", "var/cache/ldconfig", "var/lib/apt/lists", "tmp", "run")
 # What would tell of the host, of this run, or of nothing. Run by sh with the root as $1; constant text.
 # The address of the local repository goes too: `apt` in the image starts without a source, as the build does.
 _CLEAN = (
     'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1"/var/cache/debconf/*-old',
-    'find "$1/var/log" "$1/var/cache/apt" "$1/var/cache/ldconfig" "$1/var/lib/apt/lists" "$1/tmp" "$1/run" '
-    "-mindepth 1 -not -type d -delete",
+    f'cd "$1" && find {" ".join(_EMPTIED)} -mindepth 1 -not -type d -delete',
     'test ! -e "$1/etc/machine-id" || : > "$1/etc/machine-id"',
-    """printf '%s\\n' '# Empty on purpose: this image was made offline, from packages locked by hash.' """
-    """'# Name a mirror of the distribution here to install more.' > "$1/etc/apt/sources.list" """,
+    f"printf '%s' {shlex.quote(_SOURCES)} > \"$1/etc/apt/sources.list\"",
 )
 
 
@@ -36,6 +42,7 @@ def make_rootfs(packages: Mapping[Path, Package], *, suite: str, arch: str, epoc
     Raises HostError when mmdebstrap or dpkg-deb is missing, BuildError when mmdebstrap fails.
     """
     require("mmdebstrap", "dpkg-deb", "apt-get")
+    _require_version()
     with _repository(packages) as folder:
         argv = [
             *("mmdebstrap", "--quiet", "--variant=custom", "--format=tar", f"--architectures={arch}"),
@@ -46,7 +53,9 @@ def make_rootfs(packages: Mapping[Path, Package], *, suite: str, arch: str, epoc
             *(suite, str(out), f"deb [trusted=yes] copy:{folder} ./"),
         ]
         env = {**_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
-        done = subprocess.run(argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()[-5:]
         raise BuildError(
@@ -90,6 +99,16 @@ def require(*programs: str) -> None:
             f"{' and '.join(missing)} missing: a Debian base is made with it",
             remedy=f"run `apt-get install {' '.join(package[program] for program in missing)}`",
         )
+
+
+def _require_version() -> None:
+    """The oldest one that the result was compared with; those before 1.0 write device nodes into the archive."""
+    done = subprocess.run(["mmdebstrap", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    if not found or (int(found[1]), int(found[2])) < _OLDEST:
+        wanted = ".".join(map(str, _OLDEST))
+        remedy = "install it from Debian 12, Ubuntu 24.04 or later: it is one Perl script that runs on older ones too"
+        raise HostError(f"mmdebstrap {wanted} or newer is needed", seen=done.stdout.strip(), remedy=remedy)
 
 
 @contextmanager

@@ -3,98 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 from builder.errors import LockError, RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
-from builder.models.lock import Artifact, Certificate, ImageBase, Lock, Package, RootfsBase, TrustLock
+from builder.models.lock import Artifact, ImageBase, Lock, Package, RootfsBase, TrustLock
 from builder.models.recipe import Recipe
 from builder.models.resolved import Moved, Target, Wheel
 from builder.progress import Progress
+from builder.stages.lock_changes import BASE, EVERYTHING, check_upgrade, moved
+from builder.stages.lock_ports import Lists, Ports
 from builder.trust.bundle import Bundle, PemSource
 
-EVERYTHING = "all"
-"""In `upgrade`: nothing of the previous lock is kept."""
-BASE = "base"
-"""In `upgrade`: the base and the distribution's packages, which move together or not at all."""
-_TOOLS = Target(python="3.13.0", glibc="2.28")
-"""What uv and certifi are asked for: certifi is data, uv is static enough for glibc 2.17, and neither runs in the
-recipe's Python, whose age must not hold them back."""
-
-
-class Index(Protocol):
-    """Package indexes by mirror name; the first one that answers is asked."""
-
-    def resolve(
-        self,
-        requirements: tuple[str, ...],
-        *,
-        target: Target,
-        keep: Mapping[str, str],
-        mirrors: tuple[str, ...],
-        where: str,
-    ) -> tuple[Wheel, ...]:
-        """One wheel for each package needed, sorted by name. Raises LockError, NetworkError, HostError."""
-
-
-class Lists(Protocol):
-    """A distribution's package lists, signatures checked."""
-
-    def date(self) -> int:
-        """The Date of its main Release file, seconds since 1970."""
-
-    def install(self, names: tuple[str, ...], *, status: str, where: str) -> tuple[Package, ...]:
-        """What `names` needs on top of a dpkg status (its text), sorted by name. Raises LockError."""
-
-    def single(self, name: str, *, where: str) -> Package:
-        """One package alone. Raises LockError."""
-
-
-class Debian(Protocol):
-    """Opens a distribution's lists from the first mirror that gives them."""
-
-    def __call__(self, entry: RootfsEntry | ImageEntry, mirrors: tuple[str, ...]) -> AbstractContextManager[Lists]:
-        """Raises NetworkError when none does, HostError when apt or the keyring is missing."""
-
-
-class Registry(Protocol):
-    """Container registries."""
-
-    def image(self, entry: ImageEntry) -> ImageBase:
-        """The image that the tag names now. Raises NetworkError when no registry answers."""
-
-    def status(self, base: ImageBase) -> str:
-        """The dpkg status inside an image. Raises NetworkError, LockError."""
-
-
-class Workshop(Protocol):
-    """Makes derived files in the store from locked ones, which it fetches first."""
-
-    def rootfs(self, base: RootfsBase) -> Artifact:
-        """The root file system made of the base's packages; `base.rootfs` is not looked at."""
-
-    def status(self, base: RootfsBase) -> str:
-        """The dpkg status inside a root file system, which is made if it is not there."""
-
-    def busybox(self, package: Package) -> Artifact:
-        """The static busybox of its .deb."""
-
-    def bundle(self, roots: Package, extra: tuple[PemSource, ...], *, at: int) -> tuple[Artifact, Bundle]:
-        """The CA bundle of a certifi wheel or a ca-certificates .deb and more certificates."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """What locking needs of the world."""
-
-    index: Index
-    debian: Debian
-    registry: Registry
-    workshop: Workshop
+_TOOLS_PYTHON = "3.13.0"
+"""uv and certifi are asked for with this: neither runs in the recipe's Python, whose age must not hold them back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +81,7 @@ def lock(
     """
     if previous and not upgrade and not is_stale(previous, recipe, extra):
         return LockResult(lock=previous, moved=())
-    _check_upgrade(recipe, previous, upgrade)
+    check_upgrade(recipe.name, previous, upgrade)
     entry, python = _entry(recipe, catalog)
     kept = None if EVERYTHING in upgrade else previous
     job = _Job(recipe=recipe, entry=entry, python=python, ports=ports, previous=kept, upgrade=upgrade)
@@ -211,8 +134,9 @@ def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
         job.recipe.pip.packages, target=target, keep=keep, mirrors=mirrors, where=job.where("pip.packages")
     )
     tools = ("uv",) if job.recipe.trust.roots == "distribution" else ("certifi", "uv")
+    own = target.model_copy(update={"python": _TOOLS_PYTHON})
     keep = job.keep((previous.uv, previous.trust.roots)) if previous else {}
-    found = index.resolve(tools, target=_TOOLS, keep=keep, mirrors=mirrors, where="builder's own tools")
+    found = index.resolve(tools, target=own, keep=keep, mirrors=mirrors, where="builder's own tools")
     return pip, {wheel.package.name: wheel for wheel in found}
 
 
@@ -226,9 +150,7 @@ def _ground(job: _Job) -> _Ground:
         roots = None
     if kept and job.previous and job.previous.apt_asked == asked and (roots or not own_roots):
         old = job.previous
-        return _Ground(
-            base=kept, busybox=old.busybox, binary=old.busybox_binary, asked=asked, apt=old.apt, roots=roots
-        )
+        return _Ground(base=kept, busybox=old.busybox, binary=old.busybox_binary, asked=asked, apt=old.apt, roots=roots)
     with job.ports.debian(job.entry, job.recipe.apt.mirrors) as lists:
         base = kept or _new_base(job, lists)
         busybox, binary = _busybox(job, lists)
@@ -278,8 +200,7 @@ def _trust(job: _Job, roots: Package, extra: tuple[str, ...], at: int) -> tuple[
     names = (f"recipes/{path}" for path in job.recipe.trust.extra)
     sources = tuple(PemSource(where=where, text=text) for where, text in zip(names, extra, strict=True))
     artifact, bundle = job.ports.workshop.bundle(roots, sources, at=at)
-    certificates: tuple[Certificate, ...] = bundle.certificates
-    return TrustLock(roots=roots, certificates=certificates, bundle=artifact), bundle
+    return TrustLock(roots=roots, certificates=bundle.certificates, bundle=artifact), bundle
 
 
 def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, BasePython]:
@@ -297,45 +218,9 @@ def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, 
         has = [name for name, other in sorted(catalog.bases.items()) if recipe.python in other.python]
         remedy = f"choose base {' or '.join(has)}" if has else f"choose Python {' or '.join(sorted(entry.python))}"
         raise RecipeError(
-            f"{recipe.base} brings no Python {recipe.python}", where=f"{file}: python", seen=recipe.python, remedy=remedy
+            f"{recipe.base} brings no Python {recipe.python}",
+            where=f"{file}: python",
+            seen=recipe.python,
+            remedy=remedy,
         )
     return entry, python
-
-
-def _check_upgrade(recipe: Recipe, previous: Lock | None, upgrade: frozenset[str]) -> None:
-    """A name that nothing bears would do nothing, silently; a single Debian package cannot move alone."""
-    if not upgrade or previous is None:
-        return
-    known = {BASE, EVERYTHING, previous.uv.name, previous.trust.roots.name, *(p.name for p in previous.pip)}
-    known -= {"ca-certificates"}
-    debian = {p.name for p in (*_base_packages(previous), *previous.apt)} - known
-    for name in sorted(upgrade - known):
-        near = difflib.get_close_matches(name, known, n=1)
-        what = f"{name} is not in the lock"
-        remedy = f"did you mean {near[0]}?" if near else "name a package of the lock, `base` or `all`"
-        if name in debian:
-            what = f"{name} is a package of the distribution, and those move together"
-            remedy = "upgrade `base`"
-        raise LockError(what, where=f"recipes/{recipe.name}.lock", seen=f"--upgrade {name}", remedy=remedy)
-
-
-def moved(old: Lock | None, new: Lock) -> tuple[Moved, ...]:
-    """What a new lock changed, by name; nothing for a first lock."""
-    if old is None:
-        return ()
-    before, after = _named(old), _named(new)
-    changed = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    return tuple(Moved(name=name, old=_version(before.get(name)), new=_version(after.get(name))) for name in changed)
-
-
-def _named(lock: Lock) -> dict[str, Package]:
-    packages = (*_base_packages(lock), lock.uv, lock.trust.roots, *lock.apt, *lock.pip)
-    return {package.name: package for package in (*((lock.busybox,) if lock.busybox else ()), *packages)}
-
-
-def _base_packages(lock: Lock) -> tuple[Package, ...]:
-    return lock.base.packages if isinstance(lock.base, RootfsBase) else ()
-
-
-def _version(package: Package | None) -> str | None:
-    return package.version if package else None

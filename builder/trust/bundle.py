@@ -16,7 +16,7 @@ from builder.errors import Fault, RecipeError
 from builder.models.lock import Certificate
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate as X509
+    from cryptography.x509 import Certificate as Anchor
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]+)-----\s.*?-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(r"-----BEGIN ")
@@ -45,9 +45,9 @@ class Bundle:
 def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
     """One bundle of all sources, without what has expired at `at` (seconds since 1970) and without repetition.
 
-    Raises RecipeError, with every fault at once, for a private key, a certificate that is no CA, or what cannot be read.
+    Raises RecipeError, with every fault at once, for a private key, what is no CA or cannot be read.
     """
-    found: dict[str, X509] = {}
+    found: dict[str, Anchor] = {}
     notes: list[str] = []
     faults: list[Fault] = []
     moment = datetime.fromtimestamp(at, timezone.utc)
@@ -68,7 +68,7 @@ def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
     return Bundle(pem="\n".join(_text(a) for _, a in anchors), certificates=certificates, notes=tuple(notes))
 
 
-def _certificates(source: PemSource) -> Iterator[tuple[str, X509 | Fault]]:
+def _certificates(source: PemSource) -> Iterator[tuple[str, Anchor | Fault]]:
     """Each PEM block with its place; a Fault for one that may not be in a bundle."""
     blocks = list(_BLOCK.finditer(source.text))
     if not blocks or len(blocks) != len(_BEGIN.findall(source.text)):
@@ -80,7 +80,7 @@ def _certificates(source: PemSource) -> Iterator[tuple[str, X509 | Fault]]:
         yield place, _read(block, place)
 
 
-def _read(block: re.Match[str], place: str) -> X509 | Fault:
+def _read(block: re.Match[str], place: str) -> Anchor | Fault:
     from cryptography import x509  # noqa: PLC0415 - not on the path of `builder --help`
 
     label = block[1]
@@ -103,7 +103,7 @@ def _read(block: re.Match[str], place: str) -> X509 | Fault:
         return Fault(what="the certificate cannot be read", where=place, seen=str(error).splitlines()[0])
 
 
-def _authority(certificate: X509, place: str) -> X509 | Fault:
+def _authority(certificate: Anchor, place: str) -> Anchor | Fault:
     """The certificate when it may issue others (RFC 5280, 4.2.1.9 and 4.2.1.3), else what is wrong with it."""
     from cryptography import x509  # noqa: PLC0415
 
@@ -124,24 +124,24 @@ def _authority(certificate: X509, place: str) -> X509 | Fault:
     return certificate
 
 
-def _subject(certificate: X509) -> str:
+def _subject(certificate: Anchor) -> str:
     """The subject on one line; whatever is not printable ends as an escape, so that it cannot leave its comment."""
     name = certificate.subject.rfc4514_string() or "(no subject)"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def _fingerprint(certificate: X509) -> str:
+def _fingerprint(certificate: Anchor) -> str:
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
     return certificate.fingerprint(SHA256()).hex()
 
 
-def _model(digest: str, anchor: X509) -> Certificate:
+def _model(digest: str, anchor: Anchor) -> Certificate:
     not_after = f"{anchor.not_valid_after_utc:%Y-%m-%d}"
     return Certificate.model_validate({"subject": _subject(anchor), "sha256": digest, "not_after": not_after})
 
 
-def _text(anchor: X509) -> str:
+def _text(anchor: Anchor) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
     pem = anchor.public_bytes(Encoding.PEM).decode()
