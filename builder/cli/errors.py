@@ -73,8 +73,7 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
     if isinstance(error, BuilderError):
         return _tell(error, as_json, error.exit_code)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        full = DiskError("no room left on the disk", where=error.filename and str(error.filename), seen=error.strerror)
-        return _tell(full, as_json, full.exit_code)
+        return _tell(_disk_full(error), as_json, DiskError.exit_code)
     if os.environ.get("BUILDER_DEBUG") == "1":
         traceback.print_exception(error, file=sys.stderr)
     return _tell(_unexpected(error), as_json, INTERNAL)
@@ -88,6 +87,12 @@ def report_usage(what: str, remedy: str) -> int:
 def _interrupted(error: KeyboardInterrupt) -> BuilderError:
     name = signal.Signals(error.number).name if isinstance(error, Terminated) else None
     return BuilderError("interrupted; nothing half-written", seen=name)
+
+
+def _disk_full(error: OSError) -> DiskError:
+    where = str(error.filename) if error.filename else None
+    remedy = "make room, and run the same command again"
+    return DiskError("no room left on the disk", where=where, seen=error.strerror, remedy=remedy)
 
 
 def _unexpected(error: BaseException) -> BuilderError:

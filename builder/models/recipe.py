@@ -5,6 +5,7 @@ Read by `builder.stages.load`, which turns every fault into a line and a column 
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -32,7 +33,8 @@ def _text(pattern: str, words: str, *, longest: int | None = None) -> StringCons
     return StringConstraints(pattern=pattern, max_length=longest)
 
 
-Name = Annotated[str, _text(r"^[a-z0-9][a-z0-9._-]{0,62}$", "lower-case letters, digits, `.`, `_`, `-`; 63 at most")]
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+Name = Annotated[str, _text(NAME_PATTERN, "lower-case letters, digits, `.`, `_`, `-`; 63 at most")]
 DebianName = Annotated[str, _text(r"^[a-z0-9][a-z0-9+.-]+$", "the name of a Debian package, without a version")]
 MirrorName = Annotated[str, _text(r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and `-`")]
 PythonVersion = Annotated[str, _text(r"^3\.\d{1,2}$", 'a minor version, as in "3.9"')]
@@ -228,3 +230,9 @@ class Recipe(Model):
         )
         data = asked.model_dump_json(include={"base", "python", "trust", "conda", "pip", "apt"})
         return sha256_of("\n".join((data, *extra)))
+
+
+def schema_text() -> str:
+    """The JSON Schema of a recipe, short forms included, for editors that check YAML while it is written."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"

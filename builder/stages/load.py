@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pydantic import ValidationError
 
@@ -12,8 +12,10 @@ from builder.models.recipe import Check, Recipe
 from builder.stages.faults import Faults, nearest
 from builder.stages.yamltext import Document, Path, Unreadable, read
 
-KnownChecks = Mapping[str, Collection[str] | None]
-"""The checks that exist and the names of their arguments; None where any argument goes."""
+Judge = Callable[[object], str | None]
+"""Says what is wrong with an argument's value, as the end of the sentence `X ...`; None when nothing is."""
+KnownChecks = Mapping[str, Mapping[str, Judge]]
+"""The checks that exist and a judge of each of their arguments."""
 
 
 def parse_recipe(
@@ -81,30 +83,31 @@ def _check_exists(entry: object, at: Path, faults: Faults, checks: KnownChecks) 
         faults.add(f"no check is named `{name}`", at_name, remedy=remedy, at_key=True)
         return
     known = checks[name]
-    for argument in arguments if known is not None else ():
-        if argument not in (known or ()):
-            near = nearest(argument, known or ())
-            remedy = f"did you mean `{near}`?" if near else f"it takes {', '.join(sorted(known or ())) or 'none'}"
+    for argument, value in arguments.items():
+        if argument not in known:
+            near = nearest(argument, known)
+            remedy = f"did you mean `{near}`?" if near else f"it takes {', '.join(sorted(known)) or 'none'}"
             faults.add(f"`{name}` has no argument `{argument}`", (*at_arguments, argument), remedy=remedy, at_key=True)
+        elif wrong := known[argument](value):
+            faults.add(f"`{argument}` {wrong}", (*at_arguments, argument))
 
 
-def _check_of(entry: object, at: Path) -> tuple[str | None, Collection[str], Path, Path]:
+def _check_of(entry: object, at: Path) -> tuple[str | None, Mapping[str, object], Path, Path]:
     """Name and arguments of a check in any of its three forms, and where these stand."""
+    name: object = None
+    arguments: object = {}
+    at_name = at_arguments = at
     if isinstance(entry, str):
-        return entry, (), at, at
-    if not isinstance(entry, dict):
-        return None, (), at, at
-    if "check" in entry:
+        name = entry
+    elif isinstance(entry, dict) and "check" in entry:
         name, arguments, at_name, at_arguments = entry["check"], entry.get("with"), (*at, "check"), (*at, "with")
-    elif len(entry) == 1:
+    elif isinstance(entry, dict) and len(entry) == 1:
         ((name, given),) = entry.items()
-        arguments = [k for k in given if k not in Check.OWN_KEYS] if isinstance(given, dict) else ()
-        at_name = at_arguments = (*at, name)
-    else:
-        return None, (), at, at
+        arguments = {k: v for k, v in given.items() if k not in Check.OWN_KEYS} if isinstance(given, dict) else {}
+        at_name = at_arguments = (*at, str(name))
     return (
         name if isinstance(name, str) else None,
-        arguments if isinstance(arguments, Collection) else (),
+        arguments if isinstance(arguments, dict) else {},
         at_name,
         at_arguments,
     )

@@ -259,10 +259,11 @@ def _plain(event: events.ScalarEvent, place: Place) -> str | int | float | bool 
         raise _stop("tags are not read", place, seen=event.tag, remedy="remove it, and put text in quotes")
     if odd := _UNREADABLE.search(text):
         raise _stop("a character that text does not have", place, seen=f"U+{ord(odd[0]):04X}")
-    return _resolve(text) if event.implicit[0] and event.tag is None else text
+    return resolve(text) if event.implicit[0] and event.tag is None else text
 
 
-def _resolve(text: str) -> str | int | float | bool | None:
+def resolve(text: str) -> str | int | float | bool | None:
+    """What a plain scalar is in the core schema."""
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):

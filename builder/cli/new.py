@@ -1,0 +1,42 @@
+"""`builder new`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from builder.stages.new import Purpose
+
+app = typer.Typer()
+
+
+@app.command()
+def new(
+    name: Annotated[str | None, typer.Argument(help="The recipe's name; it becomes recipes/NAME.yaml.")] = None,
+    base: Annotated[str, typer.Option(help="What the image starts from.")] = "debian-bullseye",
+    purpose: Annotated[Purpose, typer.Option(help="What the image is for.")] = "training",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a recipe that is there.")] = False,
+    list_bases: Annotated[bool, typer.Option("--list-bases", help="Show the bases and stop.")] = False,
+) -> None:
+    """Write a commented recipe to start from: recipes/NAME.yaml."""
+    from builder.adapters.catalog import load_catalog
+
+    catalog = load_catalog()
+    if list_bases:
+        from builder.cli.display import table
+
+        table(["base", "what it is"], [(n, b.summary) for n, b in catalog.bases.items()])
+        return
+    if name is None:
+        raise typer.BadParameter("a name is needed, as in `builder new mine`", param_hint="NAME")
+
+    from builder.adapters.recipes import recipe_path, write_new
+    from builder.stages.load import parse_recipe
+    from builder.stages.new import starter
+
+    path = recipe_path(name)
+    text = starter(name, base=base, catalog=catalog, purpose=purpose)
+    parse_recipe(text, str(path), bases=catalog.bases)
+    write_new(path, text, overwrite=force)
+    print(f"{path} is written. Look through it, then:\n\n  builder build {name}")
