@@ -43,8 +43,8 @@ def no_room(where: Path, *, needed: int, seen: str | None = None) -> DiskError:
         "the store cannot be written to" if seen else "there is too little room for what is to be fetched",
         where=str(where),
         seen=f"{seen}; {figures}" if seen else figures,
-        remedy="make room (`builder store gc` removes what no lock needs) or set BUILDER_STORE to a larger disk, "
-        "then run it again: what was fetched stays and is gone on with",
+        remedy="make room (`builder store gc` removes what no lock needs) or set BUILDER_STORE to a folder on a larger "
+        "disk, then run it again: what was fetched stays and is gone on with",
     )
 
 
@@ -156,6 +156,10 @@ class Partial:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._place.replace(self._target)
         return self._target
+
+    def discard(self) -> None:
+        """Removes it: the store has the file already."""
+        self._place.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Lets another process have it."""

@@ -17,7 +17,7 @@ from typing import Final, cast
 
 import platformdirs
 
-from builder.adapters.partial import Partial, disk_errors, hash_file, open_locked, seal_file
+from builder.adapters.partial import Partial, disk_errors, hash_file, no_room, open_locked, seal_file
 from builder.errors import HostError, LockError
 from builder.models.base import Sha256
 from builder.models.lock import Artifact
@@ -129,9 +129,10 @@ class Store:
         place = self.root / "partial" / artifact.sha256
         return place.stat().st_size if place.is_file() else 0
 
-    def free(self) -> int:
-        """Bytes that may still be written where the store is."""
-        return shutil.disk_usage(self._folder(self.root)).free
+    def require_room(self, needed: int) -> None:
+        """Raises DiskError unless so many bytes may still be written."""
+        if shutil.disk_usage(self._folder(self.root)).free < needed:
+            raise no_room(self.root, needed=needed)
 
     def entries(self) -> Iterator[Entry]:
         """Every file, sorted by hash."""

@@ -1,0 +1,225 @@
+"""GET over HTTP, as the host's own clients do it: its proxies, its trust store, its credentials.
+
+On urllib3, not httpx: measured from a loopback server, one stream of httpx reaches 0.35 GB/s where curl reaches
+0.8 and urllib3 1.2.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import truststore
+import urllib3
+from urllib3 import exceptions as fault
+from urllib3.util import Timeout, make_headers
+
+import builder
+from builder.adapters.http_host import netrc_login, proxy_of, split_login, unavailable
+from builder.mirrors.catalogue import is_loopback
+from builder.mirrors.transport import Page, Unavailable
+
+_CHUNK: Final = 1 << 18
+_LONGEST_PAGE: Final = 100_000_000
+_AGENT: Final = f"builder/{builder.__version__}"
+_INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
+_REDIRECTS: Final = 5
+
+
+class Http:
+    """Connections of one run. Safe to use from several threads; certificates are always verified."""
+
+    def __init__(self, *, connect: float = 5.0, stall: float = 20.0, jobs: int = 8) -> None:
+        """connect, stall: seconds without a connection, and without a byte, after which a server is given up."""
+        self._timeout = Timeout(connect=connect, read=stall)
+        self._jobs = jobs
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._guard = threading.Lock()
+        self._bodies: set[Body] = set()
+        self._tls = _trust()
+
+    def page(self, url: str) -> Page:
+        """A page of a package index; raises Unavailable."""
+        body = self._get(url, {"Accept": _INDEX, "Accept-Encoding": "gzip"})
+        try:
+            return Page(text=body.text(), media_type=body.media_type, url=body.url)
+        finally:
+            body.close()
+
+    def open(self, url: str, *, offset: int = 0) -> Body:
+        """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
+        wanted = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        body = self._get(url, wanted)
+        if body.media_type == "text/html" or body.is_encoded:
+            body.close()
+            raise Unavailable(cause="answers with a page of HTML, not with the file", host=body.host)
+        return body
+
+    def close(self) -> None:
+        """Ends everything that is under way, from any thread."""
+        with self._guard:
+            bodies = tuple(self._bodies)
+        for body in bodies:
+            body.abort()
+
+    def _get(self, url: str, headers: dict[str, str]) -> Body:
+        for _ in range(_REDIRECTS + 1):
+            response = self._request(url, headers)
+            target = response.get_redirect_location()
+            if not target:
+                return self._body(response, url)
+            response.close()
+            url = _redirected(url, target)
+        raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
+
+    def _request(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """One request; redirects are followed by `_get`, so that each goes by the proxy and the login of its host."""
+        bare, login = split_login(url)
+        own = make_headers(basic_auth=login or netrc_login(bare), user_agent=_AGENT)
+        try:
+            return self._pool(bare).request(
+                "GET",
+                bare,
+                headers={**own, **headers},
+                redirect=False,
+                retries=False,
+                timeout=self._timeout,
+                preload_content=False,
+            )
+        except fault.HTTPError as error:
+            raise unavailable(error, urlsplit(bare).hostname) from None
+
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> Body:
+        body = Body(response, url=url, forget=self._forget)
+        with self._guard:
+            self._bodies.add(body)
+        if refused := body.refused():
+            body.close()
+            raise refused
+        return body
+
+    def _forget(self, body: Body) -> None:
+        with self._guard:
+            self._bodies.discard(body)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = proxy_of(url)
+        with self._guard:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
+        if proxy is None:
+            return urllib3.PoolManager(maxsize=self._jobs, ssl_context=self._tls)
+        bare, login = split_login(proxy)
+        return urllib3.ProxyManager(
+            bare,
+            proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+            maxsize=self._jobs,
+            ssl_context=self._tls,
+            proxy_ssl_context=self._tls,
+        )
+
+
+def _trust() -> ssl.SSLContext:
+    """The system's trust store, or SSL_CERT_FILE; without that also what pip, requests and curl are told to trust."""
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if "SSL_CERT_FILE" not in os.environ:
+        named = (os.environ.get(k) for k in ("REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"))
+        bundle = next((Path(n) for n in named if n), None)
+        if bundle and bundle.is_file():
+            context.load_verify_locations(cafile=bundle)
+    return context
+
+
+def _redirected(url: str, target: str) -> str:
+    there = urljoin(url, target)
+    parts = urlsplit(there)
+    if parts.scheme not in ("http", "https"):
+        raise Unavailable(cause=f"redirects to {parts.scheme}:", host=urlsplit(url).hostname)
+    if url.startswith("https:") and parts.scheme == "http" and not is_loopback(there):
+        raise Unavailable(cause="redirects from https to plain http", host=urlsplit(url).hostname)
+    return there
+
+
+class Body:
+    """What one server began to send."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, *, url: str, forget: Callable[[Body], None]) -> None:
+        self._response, self._forget = response, forget
+        headers = response.headers
+        self.url = url
+        self.host = urlsplit(url).hostname or ""
+        self.media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.is_encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+        self.offset, self.size = _extent(response.status, headers)
+
+    def refused(self) -> Unavailable | None:
+        """What the status says, unless it announces the file."""
+        status, headers = self._response.status, self._response.headers
+        if status == 200 or (status == 206 and self.offset >= 0):
+            return None
+        after = _seconds(headers.get("Retry-After", ""))
+        return Unavailable(cause=f"HTTP {status}", host=self.host, again=status in _BUSY, after=after)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, as it comes; ends early where the connection does. Raises Unavailable when nothing comes."""
+        try:
+            while chunk := self._response.read1(_CHUNK, decode_content=False):
+                yield chunk
+        except fault.ProtocolError:
+            return
+        except (fault.HTTPError, OSError) as error:
+            raise unavailable(error, self.host) from None
+
+    def text(self) -> str:
+        """The whole body, decoded, as UTF-8; raises Unavailable when it is cut short or has no end."""
+        try:
+            data = self._response.read(_LONGEST_PAGE, decode_content=True)
+        except (fault.HTTPError, OSError) as error:
+            raise unavailable(error, self.host) from None
+        if len(data) == _LONGEST_PAGE:
+            raise Unavailable(cause=f"its index page is longer than {_LONGEST_PAGE} bytes", host=self.host)
+        return data.decode("utf-8", errors="replace")
+
+    def abort(self) -> None:
+        """Makes a read that another thread is in return at once."""
+        with suppress(ValueError, RuntimeError, OSError):
+            self._response.shutdown()
+
+    def close(self) -> None:
+        """Lets go of it; the connection is used again when everything was read."""
+        self._forget(self)
+        self._response.close()
+
+
+def _extent(status: int, headers: Mapping[str, str]) -> tuple[int, int | None]:
+    """Where the body begins (-1: nobody knows) and how long the whole file is."""
+    if status != 206:
+        length = headers.get("Content-Length", "")
+        return 0, int(length) if length.isdecimal() else None
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", "").strip())
+    if not found:
+        return -1, None
+    return int(found[1]), None if found[2] == "*" else int(found[2])
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Retry-After, which is seconds or a date."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None

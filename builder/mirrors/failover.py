@@ -1,0 +1,237 @@
+"""Gets one file from any mirror that has it: what conda does not do (FACTS 3), done once and for every source.
+
+403, 404, 429, 5xx, a page of HTML, a short body, wrong bytes, a refused or silent connection, a certificate that is
+not trusted: each means the next mirror. The size and the hash of the lock decide, never what a server says.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from builder.errors import Fault, IntegrityError, NetworkError
+from builder.mirrors.race import Health, Race, Stopped
+from builder.mirrors.transport import Answer, Transport, Unavailable
+from builder.models.base import Sha256
+from builder.models.lock import Artifact
+
+ROUNDS: Final = 3
+PAUSE: Final = 0.5
+"""Seconds before the second round; twice that before the third."""
+FAR: Final = 8_000_000
+"""Bytes: a connection that broke after so many is simply taken up again."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds: no server's Retry-After is obeyed beyond that."""
+
+
+class Where(Protocol):
+    """Which mirrors to ask, and for what."""
+
+    def names(self, artifact: Artifact) -> tuple[str, ...]:
+        """Mirrors in order of preference; raises RecipeError when there is none."""
+
+    def urls(self, name: str, artifact: Artifact) -> tuple[str, ...]:
+        """Addresses on a mirror, to be tried in order; raises Unavailable."""
+
+
+class Growing(Protocol):
+    """The unfinished file."""
+
+    size: int
+
+    def write(self, chunk: bytes) -> None:
+        """Appends; raises DiskError."""
+
+    def restart(self) -> None:
+        """Forgets every byte."""
+
+    def digest(self) -> Sha256:
+        """SHA-256 of the bytes so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One mirror that did not give one file."""
+
+    mirror: str
+    file: str
+    cause: str
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Who gave what in this run. Each download has one; they are added up afterwards."""
+
+    bytes: Counter[str] = field(default_factory=Counter)
+    finished: Counter[str] = field(default_factory=Counter)
+    """Files, by the mirror that gave the last byte."""
+    failures: list[Failure] = field(default_factory=list)
+    resumed: int = 0
+    """Bytes that an earlier run had left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failover:
+    """Mirrors, how to reach them and how they have done so far."""
+
+    where: Where
+    transport: Transport
+    stop: threading.Event
+    health: Health = field(default_factory=Health)
+
+    def get(self, artifact: Artifact, file: Growing, *, advance: Callable[[int], None]) -> Tally:
+        """Completes `file`, so that its hash is the artifact's; `advance` hears of bytes won and lost.
+
+        Raises NetworkError (each mirror with its cause), IntegrityError (all gave wrong bytes), DiskError, Stopped.
+        """
+        names = self.where.names(artifact)
+        download = _Download(artifact=artifact, file=file, advance=advance, use=self)
+        download.tally.resumed = file.size
+        for turn in range(ROUNDS):
+            if download.is_complete() or download.run(names):
+                return download.tally
+            names = tuple(n for n in names if download.last[n].again)
+            if not names or turn == ROUNDS - 1:
+                break
+            if self.stop.wait(_pause(turn, [download.last[n] for n in names])):
+                raise Stopped
+        raise download.error()
+
+
+def _pause(turn: int, said: list[Unavailable]) -> float:
+    """Seconds until the next round: what the most lenient server asks for."""
+    asked = min((u.after for u in said if u.after is not None), default=0.0)
+    return min(max(PAUSE * (1 << turn), asked), LONGEST_WAIT)
+
+
+@dataclass(kw_only=True)
+class _Download:
+    artifact: Artifact
+    file: Growing
+    advance: Callable[[int], None]
+    use: Failover
+    tally: Tally = field(default_factory=Tally)
+    last: dict[str, Unavailable] = field(default_factory=dict)
+    """What each mirror said last."""
+    left: list[str] = field(default_factory=list)
+    """Mirrors that this round may still ask."""
+
+    def is_complete(self) -> bool:
+        """Whether the file is whole and right; one that is whole and wrong starts again."""
+        if self.file.size < self.artifact.size:
+            return False
+        if self.file.digest() == self.artifact.sha256:
+            return True
+        self._lose()
+        return False
+
+    def run(self, names: tuple[str, ...]) -> bool:
+        """One round over the mirrors; true when the file is complete and right."""
+        self.left = self.use.health.order(names)
+        spare = set(names)
+        while self.left:
+            race = Race(self._open, health=self.use.health, stop=self.use.stop)
+            won = race.run(self.left, self._failed)
+            if won is None:
+                return False
+            name, answer = won
+            had = self.file.size
+            broken = self._attempt(name, answer)
+            if broken is None:
+                return True
+            self._failed(name, broken)
+            far = self.file.size - had >= FAR
+            if broken.again and broken.contact and (far or name in spare):
+                self.left.insert(0, name)  # goes on where it broke off: once, or for as long as it gets anywhere
+                spare = spare if far else spare - {name}
+        return False
+
+    def error(self) -> NetworkError | IntegrityError:
+        """Why nobody gave the file."""
+        said = self.last.items()
+        if all(u.wrong for u in self.last.values()):
+            return IntegrityError(
+                f"every mirror gave wrong bytes for {self.artifact.filename}",
+                where=f"{self.artifact.source}: {self.artifact.path}",
+                seen=f"expected sha256 {self.artifact.sha256}; "
+                + "; ".join(f"{name} gave {u.wrong}" for name, u in said),
+                remedy="if the file was replaced at its source on purpose, lock again; otherwise do not trust it",
+            )
+        return NetworkError(
+            f"no mirror gave {self.artifact.filename}",
+            where=f"{self.artifact.source}: {self.artifact.path}",
+            faults=tuple(Fault(what=f"{name}: {u.cause}", where=u.host) for name, u in said),
+            remedy="check the network (HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE are honoured) or name more mirrors in "
+            "the recipe, then run it again: what was fetched stays and is gone on with",
+        )
+
+    def _open(self, name: str) -> Answer:
+        """The first of a mirror's addresses that has the file."""
+        urls = self.use.where.urls(name, self.artifact)
+        for url in urls[:-1]:
+            try:
+                return self.use.transport.open(url, offset=self.file.size)
+            except Unavailable as unavailable:
+                if not unavailable.contact or unavailable.again:
+                    raise
+        return self.use.transport.open(urls[-1], offset=self.file.size)
+
+    def _failed(self, name: str, said: Unavailable) -> None:
+        self.left = [n for n in self.left if n != name]
+        self.last[name] = said
+        self.use.health.bad(name, contact=said.contact)
+        self.tally.failures.append(Failure(mirror=name, file=self.artifact.filename, cause=said.cause))
+
+    def _attempt(self, name: str, answer: Answer) -> Unavailable | None:
+        """Takes one answer to its end; what was wrong with it, or None when the file is complete and right."""
+        try:
+            whole = self._begin(answer)
+            self._take(name, answer)
+            self._judge(whole=whole)
+        except Unavailable as unavailable:
+            unavailable.host = unavailable.host or answer.host
+            return unavailable
+        finally:
+            answer.close()
+        self.use.health.good(name)
+        self.tally.finished[name] += 1
+        return None
+
+    def _begin(self, answer: Answer) -> bool:
+        """Checks what is offered; true when it is the whole file, and not the rest of one."""
+        if answer.size not in (None, self.artifact.size):
+            raise Unavailable(cause=f"offers {answer.size} bytes instead of {self.artifact.size}")
+        if answer.offset not in (0, self.file.size):
+            raise Unavailable(cause=f"sends another range than was asked for, from byte {answer.offset}")
+        if answer.offset == 0:
+            self._lose()
+        return answer.offset == 0
+
+    def _take(self, name: str, answer: Answer) -> None:
+        for chunk in answer.chunks():
+            if self.use.stop.is_set():
+                raise Stopped
+            if self.file.size + len(chunk) > self.artifact.size:
+                self._lose()
+                raise Unavailable(cause=f"sends more than the file's {self.artifact.size} bytes")
+            self.file.write(chunk)
+            self.tally.bytes[name] += len(chunk)
+            self.advance(len(chunk))
+        if self.file.size < self.artifact.size:
+            raise Unavailable(cause=f"ended after {self.file.size} of {self.artifact.size} bytes", again=True)
+
+    def _judge(self, *, whole: bool) -> None:
+        digest = self.file.digest()
+        if digest == self.artifact.sha256:
+            return
+        self._lose()
+        if not whole:  # nobody can tell whose bytes were wrong: the same mirror may give all of them
+            raise Unavailable(cause="its bytes and those of an earlier try do not make the file", again=True)
+        raise Unavailable(cause=f"wrong bytes: sha256 {digest}", wrong=digest)
+
+    def _lose(self) -> None:
+        self.advance(-self.file.size)
+        self.file.restart()
