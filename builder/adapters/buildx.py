@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,8 +44,8 @@ class Buildx:
         Raises DiskError when the log cannot be written, BuildError when the staging name was taken meanwhile.
         """
         path = (self._logs or logs_folder()) / f"{request.name}.log"
-        with _log(path) as log, tempfile.TemporaryDirectory(prefix="builder-") as scratch:
-            metadata = Path(scratch) / "metadata.json"
+        with _log(path) as log, _scratch(path.parent) as scratch:
+            metadata = scratch / "metadata.json"
             argv = self.argv(request, metadata)
             log.line(f"{self._engine}\n$ {shlex.join(argv)}")
             code, said = _follow(argv, _environment(scratch), watch, log)
@@ -114,10 +115,10 @@ def _events(process: subprocess.Popen[bytes]) -> Iterator[BuildEvent | str]:
     yield from parser.feed(b"", last=True)
 
 
-def _environment(scratch: str) -> dict[str, str]:
+def _environment(scratch: Path) -> dict[str, str]:
     """Ours, without what would change the build, and with a folder of its own for what buildx remembers of builds."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
-    return {**kept, "BUILDX_CONFIG": f"{scratch}/buildx"}
+    return {**kept, "BUILDX_CONFIG": str(scratch)}
 
 
 @contextmanager
@@ -134,3 +135,13 @@ def _log(path: Path) -> Iterator[BuildLog]:
         ) from None
     with file:
         yield BuildLog(file)
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A folder for one run. Takes away those that a `kill -9` left: their name holds the process that made them."""
+    for old in parent.glob(".run-*-*"):
+        if not Path(f"/proc/{old.name.split('-')[1]}").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".run-{os.getpid()}-", dir=parent) as folder:
+        yield Path(folder)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any, Final
 
 from builder.adapters.docker_config import address_and_context, find_clients, find_plugin
 from builder.adapters.engine_questions import Questions, questions
+from builder.adapters.engine_reach import engine_root_free, feeding_for, how_reached
 from builder.adapters.engine_remedies import remedy
 from builder.errors import EngineError, Fault
 from builder.models.build import Feeding
@@ -27,7 +25,6 @@ BUILDX_FLOOR: Final = (0, 13)
 """The first whose `--progress=rawjson` has nothing else in between (buildx pull request 2252), and the oldest that we
 have run."""
 
-_FEEDINGS: Final[dict[str, Feeding]] = {"server": "server", "contexts": "contexts", "auto": "auto"}
 _WHY_ENGINE: Final = "`ADD --checksum`, which binds each input to its hash, needs BuildKit 0.12"
 _WHY_BUILDX: Final = "`--progress=rawjson`, by which a build is followed, came with it"
 
@@ -42,6 +39,8 @@ class Checkup:
     feeding: Feeding | None
     reached: str
     """How the engine gets a build's files, in a sentence; empty without an engine."""
+    free: int | None
+    """Bytes where the engine keeps its images; None when that is unknown or on another machine."""
     faults: tuple[Fault, ...]
 
 
@@ -52,76 +51,35 @@ def require_engine() -> BuildEngine:
     """
     engine, faults = _look()
     if engine is None or faults:
-        raise _unusable(faults)
+        raise as_error(faults)
     return engine
 
 
 def examine() -> Checkup:
     """All that `builder doctor engine` shows. Raises nothing: what is wrong is in its faults."""
     engine, faults = _look()
-    feeding, reached = (None, "") if engine is None else _feeding_told(engine)
+    feeding: Feeding | None = None
+    try:
+        feeding = feeding_for(engine) if engine else None
+    except EngineError as error:
+        faults = (*faults, Fault(what=error.what, where=error.where, seen=error.seen, remedy=error.remedy))
     return Checkup(
         clients=tuple(Client(path=path, version=_said_version(path, "--version")) for path in find_clients()),
         buildx=engine.buildx if engine else _buildx()[0],
         engine=engine,
         feeding=feeding,
-        reached=reached,
+        reached=how_reached(engine) if engine and feeding else "",
+        free=engine_root_free(engine) if engine else None,
         faults=faults,
     )
 
 
-def feeding_for(engine: BuildEngine) -> Feeding:
-    """How this engine is to get the artifacts; BUILDER_FEED (`server`, `contexts`, `auto`) decides over what is seen.
-
-    Raises EngineError when BUILDER_FEED is something else.
-    """
-    asked = os.environ.get("BUILDER_FEED") or "auto"
-    if asked not in _FEEDINGS:
-        raise EngineError(
-            "BUILDER_FEED says how the engine gets a build's files, and not like this",
-            where="environment variable BUILDER_FEED",
-            seen=asked,
-            remedy="set it to server, contexts or auto, or unset it",
-        )
-    feeding = _FEEDINGS[asked]
-    return "contexts" if feeding == "auto" and _far(engine) else feeding
-
-
-def engine_root_free(engine: BuildEngine) -> int | None:
-    """Bytes that are free where the engine keeps its images; None when that is on another machine."""
-    if engine.loopback == "other" or engine.system == "Docker Desktop" or not engine.address.startswith("unix://"):
-        return None
-    roots = (engine.root, *((Path("/var/lib/containerd"),) if engine.containerd_store else ()))
-    free = []
-    for root in roots:
-        with contextlib.suppress(OSError):
-            free.append(shutil.disk_usage(root).free)
-    return min(free, default=None)
-
-
-def _far(engine: BuildEngine) -> str:
-    """Why the engine cannot reach our loopback; empty when it can, or may."""
-    if engine.system == "Docker Desktop":
-        return "it runs in the virtual machine of Docker Desktop"
-    if engine.rootless:
-        return "it is rootless, with a network of its own"
-    if engine.loopback == "other":
-        local = engine.address.startswith("unix://")
-        return "it is in another network namespace" if local else "it is on another machine"
-    return ""
-
-
-def _feeding_told(engine: BuildEngine) -> tuple[Feeding | None, str]:
-    try:
-        feeding = feeding_for(engine)
-    except EngineError as error:
-        return None, f"{error.what}: {error.seen}"
-    if os.environ.get("BUILDER_FEED") in ("server", "contexts"):
-        return feeding, "BUILDER_FEED says so"
-    if far := _far(engine):
-        return feeding, f"{far}, so every build sends it all files anew"
-    known = "the engine shares our loopback" if engine.loopback == "shared" else "the engine may share our loopback"
-    return feeding, f"{known}: it asks us for the files that it does not have yet"
+def as_error(faults: tuple[Fault, ...]) -> EngineError:
+    """One error of all that is wrong."""
+    if len(faults) == 1:
+        (only,) = faults
+        return EngineError(only.what, where=only.where, seen=only.seen, remedy=only.remedy)
+    return EngineError("there is no container engine that can carry builds out", faults=faults)
 
 
 def _look() -> tuple[BuildEngine | None, tuple[Fault, ...]]:
@@ -186,15 +144,6 @@ def _too_old(what: str, why: str, *, floor: tuple[int, int], where: str, seen: s
         where=where,
         seen=seen or "no version at all",
         remedy=remedy(what),
-    )
-
-
-def _unusable(faults: tuple[Fault, ...]) -> EngineError:
-    if len(faults) == 1:
-        (only,) = faults
-        return EngineError(only.what, where=only.where, seen=only.seen, remedy=only.remedy)
-    return EngineError(
-        "there is no container engine to build with", remedy="see `builder doctor engine`", faults=faults
     )
 
 
