@@ -107,7 +107,11 @@ def _trust(subject: Subject) -> dict[str, JsonValue]:
 def _cuda(subject: Subject) -> dict[str, JsonValue]:
     asked = subject.recipe.cuda
     table = cuda_table()
-    return {"runtime": asked.runtime if asked else None, "minimum_driver": dict(table.minimum_driver)}
+    return {
+        "runtime": asked.runtime if asked else None,
+        "minimum_driver": dict(table.minimum_driver),
+        "libraries": {major: list(names) for major, names in table.libraries.items()},
+    }
 
 
 def _cudnn(subject: Subject) -> dict[str, JsonValue]:
@@ -144,12 +148,14 @@ CHECKS: Mapping[str, CheckScript] = {
         reads=_ALL_BUT_TRUST,
         arguments={"runtime": _version, "driver": _version},
         given=_cuda,
+        parts=("_libraries.py",),
     ),
     "cudnn": CheckScript(
         title="cuDNN loads, is whole and is the wanted version",
         reads=_ALL_BUT_TRUST,
         arguments={"version": _version},
         given=_cudnn,
+        parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(
         title="a GPU computes, and its driver is new enough",
@@ -157,6 +163,7 @@ CHECKS: Mapping[str, CheckScript] = {
         arguments={"driver": _version},
         given=_nvidia_smi,
         needs_gpu=True,
+        parts=("_libraries.py",),
     ),
     "onnx-export": CheckScript(
         title="trained models survive export and int8 quantization",

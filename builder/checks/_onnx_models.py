@@ -25,13 +25,13 @@ def images(seed: int) -> Data:
     number = TRAINING + HELD_OUT
     labels = torch.randint(CLASSES, (number,), generator=random)
     shifts = torch.randint(-2, 3, (number, 2), generator=random).tolist()
-    moved = [torch.roll(shapes[label], tuple(shift), (1, 2)) for label, shift in zip(labels.tolist(), shifts)]
+    moved = [torch.roll(shapes[label], tuple(shift), (1, 2)) for label, shift in zip(labels.tolist(), shifts)]  # noqa: B905 - 3.6
     light = 0.5 + torch.rand(number, 1, 1, 1, generator=random)
     return torch.stack(moved) * light + 0.3 * torch.randn(number, 1, 16, 16, generator=random), labels
 
 
 def features(seed: int) -> Data:
-    """64 measurements, some a hundred times as large as others as in a table; and which of ten groups they are of."""
+    """64 measurements that hang together, as in a table; and which of ten groups each row is of."""
     random = generator(seed)
     centres = 1.5 * torch.randn(CLASSES, 16, generator=generator(1))
     mixing = torch.randn(16, 64, generator=generator(2))

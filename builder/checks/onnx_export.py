@@ -62,7 +62,7 @@ class Calibration:
         return None if batch is None else {"input": batch}
 
 
-def int8_dynamic(source: str, target: str, inputs: Any) -> None:
+def int8_dynamic(source: str, target: str, _inputs: Any) -> None:
     """Convolutions get uint8 weights: the runtime has no ConvInteger for int8 ones."""
     convolves = any(node.op_type == "Conv" for node in onnx.load(source).graph.node)
     kinds = quantization.QuantType
@@ -221,7 +221,7 @@ class Trial:
         return ["{} learned nothing: accuracy {} on held-out data".format(self.name, self.accuracy())]
 
     def path(self, *parts: str) -> str:
-        return os.path.join(self.folder, "-".join((self.name,) + parts).replace(" ", "-") + ".onnx")
+        return os.path.join(self.folder, "-".join((self.name, *parts)).replace(" ", "-") + ".onnx")
 
     def through(self, exporter: str) -> "Tuple[List[Row], List[str]]":
         """Exported, compared, quantized both ways, compared again."""

@@ -14,6 +14,8 @@ class CudaTable:
 
     minimum_driver: Mapping[str, str]
     """CUDA's major version to the oldest Linux driver that runs its family."""
+    libraries: Mapping[str, tuple[str, ...]]
+    """CUDA's major version to the libraries that have to load."""
 
     def driver_for(self, runtime: str) -> str | None:
         """The oldest Linux driver for a CUDA runtime such as `12.8`; None for an unknown family."""
@@ -27,4 +29,5 @@ def cuda_table() -> CudaTable:
 
     text = files("builder.data").joinpath("cuda.yaml").read_text(encoding="utf-8")
     data = YAML(typ="safe", pure=True).load(text)
-    return CudaTable(minimum_driver=data["minimum_driver"])
+    libraries = {major: tuple(names) for major, names in data["libraries"].items()}
+    return CudaTable(minimum_driver=data["minimum_driver"], libraries=libraries)
