@@ -189,7 +189,7 @@ def _update(folder: Path, roots: Mapping[str, str], mirror: str) -> None:
             f"the mirror {mirror} does not give the package lists",
             where="apt-get update",
             seen=hostless(done.stderr, roots, mirror),
-            remedy="name another mirror in the recipe (apt.mirrors); NO_PUBKEY means that the host's keyring is too old",
+            remedy="name another mirror in the recipe (apt.mirrors); NO_PUBKEY: the host's keyring is too old",
         )
 
 

@@ -154,8 +154,7 @@ def _ground(job: _Job) -> _Ground:
     with job.ports.debian(job.entry, job.recipe.apt.mirrors) as lists:
         base = kept or _new_base(job, lists)
         busybox, binary = _busybox(job, lists)
-        status = job.ports.registry.status(base) if isinstance(base, ImageBase) else job.ports.workshop.status(base)
-        apt = lists.install(asked, status=status, where=job.where("apt"))
+        apt = lists.install(asked, status=_status(job, base), where=job.where("apt"))
         if own_roots:
             roots = roots or lists.single("ca-certificates", where=job.where("trust.roots"))
         return _Ground(base=base, busybox=busybox, binary=binary, asked=asked, apt=apt, roots=roots)
@@ -185,6 +184,14 @@ def _new_base(job: _Job, lists: Lists) -> RootfsBase | ImageBase:
         suite=entry.suites[0].suite, arch=entry.arch, epoch=lists.date(), packages=packages, rootfs=nothing
     )
     return base.model_copy(update={"rootfs": job.ports.workshop.rootfs(base)})
+
+
+def _status(job: _Job, base: RootfsBase | ImageBase) -> str:
+    """What is installed in the base, as dpkg writes it."""
+    if isinstance(base, RootfsBase):
+        return job.ports.workshop.status(base)
+    assert isinstance(job.entry, ImageEntry)  # noqa: S101 - an image base comes from an image entry
+    return job.ports.registry.status(base, job.entry)
 
 
 def _busybox(job: _Job, lists: Lists) -> tuple[Package | None, Artifact | None]:

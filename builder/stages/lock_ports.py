@@ -54,7 +54,7 @@ class Registry(Protocol):
     def image(self, entry: ImageEntry) -> ImageBase:
         """The image that the tag names now. Raises NetworkError when no registry answers."""
 
-    def status(self, base: ImageBase) -> str:
+    def status(self, base: ImageBase, entry: ImageEntry) -> str:
         """The dpkg status inside an image. Raises NetworkError, LockError."""
 
 
