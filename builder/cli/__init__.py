@@ -11,7 +11,7 @@ def main() -> None:
 
     try:
         handle_signals()
-        from builder.cli.main import app
+        from builder.cli.app import app
 
         app(prog_name="builder")
     except (Exception, KeyboardInterrupt) as error:  # outside any command: while importing, or in `--help`
