@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from packaging.pylock import PackageWheel, Pylock, PylockSelectError, PylockValidationError
@@ -29,28 +29,36 @@ def written_preferences(keep: Mapping[str, str]) -> str:
     return "\n".join(('lock-version = "1.0"\ncreated-by = "builder"\n', *packages))
 
 
-def read_pylock(text: str, *, target: Target, mirror: str, where: str) -> tuple[Wheel, ...]:
-    """The wheel of each package that suits the target best, sorted by name. Raises LockError."""
+def read_pylock(
+    text: str, *, target: Target, mirror: str, where: str, measure: Callable[[str], int | None]
+) -> tuple[Wheel, ...]:
+    """The wheel of each package that suits the target best, sorted by name. Raises LockError.
+
+    measure: the bytes of the file at a URL, for indexes that do not tell (PEP 503 pages have hashes and no sizes).
+    """
     try:
         pylock = Pylock.from_dict(tomllib.loads(text))
         chosen = pylock.select(environment=_environment(target), tags=_tags(target))
-        wheels = (_wheel(package, wheel, mirror, where) for package, wheel in chosen)
+        wheels = (_wheel(package, wheel, mirror=mirror, where=where, measure=measure) for package, wheel in chosen)
         return tuple(sorted(wheels, key=lambda w: w.package.name))
     except (PylockSelectError, PylockValidationError, tomllib.TOMLDecodeError) as error:
         raise LockError("uv's answer does not fit the image's Python", where=where, seen=str(error)) from None
 
 
-def _wheel(package: PylockPackage, wheel: object, mirror: str, where: str) -> Wheel:
+def _wheel(
+    package: PylockPackage, wheel: object, *, mirror: str, where: str, measure: Callable[[str], int | None]
+) -> Wheel:
     if not isinstance(wheel, PackageWheel):
         raise LockError(f"{package.name} has no wheel", where=where, remedy="choose a version that has one")
-    lacks = [what for what, has in (("SHA-256", "sha256" in wheel.hashes), ("size", wheel.size)) if not has]
+    size = wheel.size if wheel.size is not None or wheel.url is None else measure(wheel.url)
+    lacks = [what for what, has in (("SHA-256", wheel.hashes.get("sha256")), ("size", size)) if not has]
     if lacks:
         raise LockError(
             f"the package index {mirror} does not tell the {' and '.join(lacks)} of {wheel.filename}",
             where=where,
             remedy="put a mirror that does first in pip.mirrors for locking; any of them can serve the file later",
         )
-    found = {"source": "pypi", "path": wheel.filename, "sha256": wheel.hashes["sha256"], "size": wheel.size}
+    found = {"source": "pypi", "path": wheel.filename, "sha256": wheel.hashes["sha256"], "size": size}
     artifact = Artifact.model_validate(found)
     uploaded = int(wheel.upload_time.timestamp()) if wheel.upload_time else None
     return Wheel(package=Package(name=package.name, version=str(package.version), artifact=artifact), uploaded=uploaded)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from builder.adapters.pylock import read_pylock, written_preferences
 from builder.errors import HostError, LockError, NetworkError
+from builder.mirrors.transport import Unavailable
 from builder.models.resolved import Target, Wheel
 
 _URL = re.compile(r"\b(?:https?|file)://[^\s`'\"<>)]+")
@@ -47,7 +48,8 @@ class UvIndex:
             if keep:
                 answer.write_text(written_preferences(keep), encoding="utf-8")
             self._compile(asked, answer, target=target, where=where)
-            return read_pylock(answer.read_text(encoding="utf-8"), target=target, mirror=self.name, where=where)
+            text = answer.read_text(encoding="utf-8")
+            return read_pylock(text, target=target, mirror=self.name, where=where, measure=_size_at)
 
     def _compile(self, asked: Path, answer: Path, *, target: Target, where: str) -> None:
         argv = [
@@ -74,6 +76,21 @@ class UvIndex:
             )
         remedy = "change the packages so that they agree: each needs a wheel for this Python and glibc"
         return LockError("no set of packages meets the recipe", where=where, seen=seen, remedy=remedy)
+
+
+def _size_at(url: str) -> int | None:
+    """The bytes of the file at a URL, by a GET that ends after the headers: answers to HEAD are often wrong."""
+    from builder.adapters.http import Http  # noqa: PLC0415 - few indexes need it
+
+    transport = Http()
+    try:
+        answer = transport.open(url)
+        answer.close()
+        return answer.size
+    except Unavailable:
+        return None
+    finally:
+        transport.close()
 
 
 def _short(text: str) -> str:
