@@ -148,7 +148,7 @@ class Partial:
         """Moves the file to its place in the store. Raises IntegrityError when it is not the file expected."""
         if self.digest() != self._expected.sha256:
             raise IntegrityError(
-                f"{self._expected.filename} is not the file that the lock names",
+                f"{self._expected.filename} is not what its hash says",
                 seen=f"sha256 {self.digest()}, expected {self._expected.sha256}",
             )
         with disk_errors(self._target):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from builder.models.base import Sha256
 from builder.models.lock import Artifact
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+_DAY: Final = 86_400
 _NO_NAMES: Final = ("", ".", "..")
 
 
@@ -166,6 +168,7 @@ class Store:
         if not dry_run:
             for entry in gone:
                 self.remove(entry)
+            self._remove_workbenches()
             idle = tuple(e for e in idle if _remove_idle(e.path))
         return Removed(
             files=len(gone) + len(idle),
@@ -180,6 +183,12 @@ class Store:
         for folder in (entry.path.parent, entry.path.parent.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+    def _remove_workbenches(self) -> None:
+        """What a derivation that was killed left behind; one of the last day may still be at work."""
+        for folder in self.root.glob(".making-*"):
+            if time.time() - folder.stat().st_mtime > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _unfinished(self) -> Iterator[Entry]:
         for file in _files(self.root / "partial"):
