@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.errors import LockError, RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
@@ -39,6 +39,11 @@ class _Job:
     previous: Lock | None
     upgrade: frozenset[str]
 
+    @property
+    def wants_own_roots(self) -> bool:
+        """Whether the image trusts what its distribution trusts."""
+        return self.recipe.trust.roots == "distribution"
+
     def where(self, key: str) -> str:
         return f"recipes/{self.recipe.name}.yaml: {key}"
 
@@ -52,7 +57,8 @@ class _Ground:
     busybox: Package | None
     binary: Artifact | None
     asked: tuple[str, ...]
-    apt: tuple[Package, ...]
+    apt: tuple[Package, ...] | None
+    """None: not known yet."""
     roots: Package | None
     """The distribution's own CA certificates, when the recipe wants those."""
 
@@ -105,7 +111,7 @@ def _result(
     before: Lock | None,
 ) -> LockResult:
     uploads = (wheel.uploaded for wheel in (*pip, *tools.values()))
-    created = max(ground.base.epoch, *(at for at in uploads if at is not None))
+    created = max((ground.base.epoch, *(at for at in uploads if at is not None)))
     roots = ground.roots or tools["certifi"].package
     trust, bundle = _trust(job, roots, extra, created)
     new = Lock(
@@ -119,7 +125,7 @@ def _result(
         busybox_binary=ground.binary,
         trust=trust,
         apt_asked=ground.asked,
-        apt=ground.apt,
+        apt=ground.apt or (),
         pip=tuple(wheel.package for wheel in pip),
     )
     return LockResult(lock=new, moved=moved(before, new), notes=bundle.notes)
@@ -133,7 +139,7 @@ def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
     pip = index.resolve(
         job.recipe.pip.packages, target=target, keep=keep, mirrors=mirrors, where=job.where("pip.packages")
     )
-    tools = ("uv",) if job.recipe.trust.roots == "distribution" else ("certifi", "uv")
+    tools = ("uv",) if job.wants_own_roots else ("certifi", "uv")
     own = target.model_copy(update={"python": _TOOLS_PYTHON})
     keep = job.keep((previous.uv, previous.trust.roots)) if previous else {}
     found = index.resolve(tools, target=own, keep=keep, mirrors=mirrors, where="builder's own tools")
@@ -142,22 +148,40 @@ def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
 
 def _ground(job: _Job) -> _Ground:
     """The base and the distribution's packages: those of the previous lock as long as they answer the recipe."""
-    kept = _kept_base(job)
     asked = tuple(dict.fromkeys((*job.python.packages, *job.recipe.apt.packages)))
-    own_roots = job.recipe.trust.roots == "distribution"
-    roots = job.previous.trust.roots if kept and job.previous and own_roots else None
-    if roots and roots.name != "ca-certificates":
-        roots = None
-    if kept and job.previous and job.previous.apt_asked == asked and (roots or not own_roots):
-        old = job.previous
-        return _Ground(base=kept, busybox=old.busybox, binary=old.busybox_binary, asked=asked, apt=old.apt, roots=roots)
+    kept = _kept(job, asked)
+    if kept and kept.apt is not None and (kept.roots or not job.wants_own_roots):
+        return kept
     with job.ports.debian(job.entry, job.recipe.apt.mirrors) as lists:
-        base = kept or _new_base(job, lists)
-        busybox, binary = _busybox(job, lists)
-        apt = lists.install(asked, status=_status(job, base), where=job.where("apt"))
-        if own_roots:
-            roots = roots or lists.single("ca-certificates", where=job.where("trust.roots"))
-        return _Ground(base=base, busybox=busybox, binary=binary, asked=asked, apt=apt, roots=roots)
+        made = kept or _new_ground(job, lists, asked)
+        apt = made.apt
+        if apt is None:
+            apt = lists.install(asked, status=_status(job, made.base), where=job.where("apt"))
+        roots = made.roots
+        if job.wants_own_roots and roots is None:
+            roots = lists.single("ca-certificates", where=job.where("trust.roots"))
+        return replace(made, apt=apt, roots=roots)
+
+
+def _kept(job: _Job, asked: tuple[str, ...]) -> _Ground | None:
+    """What of the previous lock still stands on the recipe's base; its packages when the same ones are asked for."""
+    old, base = job.previous, _kept_base(job)
+    if old is None or base is None:
+        return None
+    own = job.wants_own_roots and old.trust.roots.name == "ca-certificates"
+    return _Ground(
+        base=base,
+        busybox=old.busybox,
+        binary=old.busybox_binary,
+        asked=asked,
+        apt=old.apt if old.apt_asked == asked else None,
+        roots=old.trust.roots if own else None,
+    )
+
+
+def _new_ground(job: _Job, lists: Lists, asked: tuple[str, ...]) -> _Ground:
+    busybox, binary = _busybox(job, lists)
+    return _Ground(base=_new_base(job, lists), busybox=busybox, binary=binary, asked=asked, apt=None, roots=None)
 
 
 def _kept_base(job: _Job) -> RootfsBase | ImageBase | None:
@@ -197,9 +221,7 @@ def _status(job: _Job, base: RootfsBase | ImageBase) -> str:
 def _busybox(job: _Job, lists: Lists) -> tuple[Package | None, Artifact | None]:
     if not isinstance(job.entry, RootfsEntry):
         return None, None
-    previous = job.previous
-    kept = previous.busybox if previous and BASE not in job.upgrade else None
-    package = kept or lists.single(job.entry.unpacker, where=f"bases.yaml: {job.recipe.base}.unpacker")
+    package = lists.single(job.entry.unpacker, where=f"bases.yaml: {job.recipe.base}.unpacker")
     return package, job.ports.workshop.busybox(package)
 
 

@@ -1,0 +1,78 @@
+"""The lock as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from builder.errors import LockError
+from builder.models.lockfile import dump_lock, parse_lock
+
+QUICKSTART = Path(__file__).parents[3] / "recipes" / "quickstart.lock"
+
+
+@pytest.fixture
+def text() -> str:
+    return QUICKSTART.read_text(encoding="utf-8")
+
+
+def test_the_committed_lock_is_written_again_byte_for_byte(text: str) -> None:
+    assert dump_lock(parse_lock(text, "quickstart.lock")) == text
+
+
+def test_every_package_and_certificate_has_a_line_of_its_own(text: str) -> None:
+    lock = parse_lock(text, "quickstart.lock")
+    lines = [json.loads(line.strip().rstrip(",")) for line in text.splitlines() if line.strip().startswith('{"')]
+    assert [line["name"] for line in lines if "artifact" in line and line["artifact"]["source"] == "pypi"] == [
+        p.name for p in lock.pip
+    ]
+    assert sum("subject" in line for line in lines) == len(lock.trust.certificates)
+
+
+def test_the_committed_lock_names_no_host(text: str) -> None:
+    assert "://" not in text
+    paths = re.findall(r'"path": "([^"]+)"', text)
+    assert len(paths) == text.count('"artifact"') + 3  # the derived files stand alone
+    assert not [path for path in paths if not re.match(r"pool/|[^/]+$", path)]
+
+
+def test_text_that_is_no_json_is_named_with_its_place() -> None:
+    with pytest.raises(LockError) as caught:
+        parse_lock('{"version": 1,\n oops', "recipes/a.lock")
+    assert caught.value.what == "the lock is not JSON"
+    assert caught.value.where == "recipes/a.lock: line 2, column 2"
+    assert caught.value.remedy == "restore the committed file, or remove it and run `builder lock` to make a new one"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"), [('{"version": 2}', "version 2; known: 1"), ("[]", "version None; known: 1")]
+)
+def test_a_version_from_the_future_is_refused(text: str, seen: str) -> None:
+    with pytest.raises(LockError) as caught:
+        parse_lock(text, "recipes/a.lock")
+    assert caught.value.what == "the lock is of a version that this builder does not know"
+    assert caught.value.seen == seen
+
+
+def test_every_wrong_value_is_reported_with_its_path(text: str) -> None:
+    data = json.loads(text)
+    data["pip"][1]["artifact"]["sha256"] = "SHA256:abc"
+    data["uv"]["artifact"]["host"] = "mirror.example"
+    with pytest.raises(LockError) as caught:
+        parse_lock(json.dumps(data), "recipes/a.lock")
+    faults = {fault.where: fault for fault in caught.value.faults}
+    assert set(faults) == {"recipes/a.lock: pip[1].artifact.sha256", "recipes/a.lock: uv.artifact.host"}
+    assert faults["recipes/a.lock: pip[1].artifact.sha256"].seen == "'SHA256:abc'"
+    assert faults["recipes/a.lock: uv.artifact.host"].what == "Extra inputs are not permitted"
+
+
+def test_what_a_derived_file_is_made_from_is_in_the_lock(text: str) -> None:
+    lock = parse_lock(text, "quickstart.lock")
+    derived = [a for a in lock.artifacts() if a.source == "derived"]
+    assert [a.path for a in derived] == ["rootfs-bullseye-amd64.tar", "busybox", "ca-bundle.pem"]
+    counts = [len(lock.made_from(a)) for a in derived]
+    assert counts == [98, 1, 1]
+    assert lock.made_from(lock.uv.artifact) == ()
