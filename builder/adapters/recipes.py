@@ -21,9 +21,8 @@ def write_new(path: Path, text: str, *, overwrite: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise RecipeError("the recipe is there already", where=str(path), remedy="another name, or --force") from None
+        if path.exists() and not overwrite:
+            raise RecipeError("the recipe is there already", where=str(path), remedy="another name, or --force")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DiskError("cannot write the recipe", where=str(path), seen=error.strerror) from None

@@ -214,7 +214,11 @@ class Recipe(Model):
     @classmethod
     def _apt_list(cls, value: object) -> object:
         """`apt: [git]` is short for `apt: {packages: [git]}`."""
-        return {"packages": tuple(value)} if isinstance(value, list | tuple) else value
+        given = {"packages": value} if isinstance(value, list | tuple) else value
+        if not isinstance(given, dict):
+            return given
+        # What a validator returns is no longer JSON to pydantic, and a strict tuple takes no list.
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
     def inputs_digest(self, extra: tuple[str, ...] = ()) -> Sha256:
         """The digest of what a lock depends on; `extra` is the content of the `trust.extra` files.

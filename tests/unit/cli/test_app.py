@@ -13,8 +13,8 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from builder.cli.errors import exit_codes
 from builder.cli.app import MOUNTS, SECTIONS, app, load
+from builder.cli.errors import exit_codes
 
 HEAVY = ("docker", "httpx", "torch", "cryptography", "pydantic", "rich", "ruamel", "jinja2", "asyncio")
 

@@ -87,9 +87,10 @@ def test_a_task_that_fails_says_stopped(log, clock):
     def fail() -> None:
         with Lines(log, clock).task("build", total=3) as task:
             task.advance(1)
-            raise ValueError
+            raise ValueError("lost")
 
-    pytest.raises(ValueError, fail)
+    with pytest.raises(ValueError, match="lost"):
+        fail()
     assert log.getvalue() == "build: started (3)\nbuild: stopped, 1 item in 0.0 s\n"
 
 

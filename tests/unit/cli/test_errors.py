@@ -78,10 +78,9 @@ def test_ctrl_c_is_130_and_sigterm_143(capsys):
 
 def test_an_unexpected_error_is_owned_and_says_how_to_report_it(capsys, monkeypatch):
     monkeypatch.delenv("BUILDER_DEBUG", raising=False)
-    try:
+    with pytest.raises(KeyError) as caught:
         {}["a"]
-    except KeyError as error:
-        assert errors.report(error) == 70
+    assert errors.report(caught.value) == 70
     err = capsys.readouterr().err
     assert err.startswith("error: builder itself failed\n  where: test_errors.py:")
     assert "  seen: KeyError: 'a'\n" in err
@@ -91,10 +90,9 @@ def test_an_unexpected_error_is_owned_and_says_how_to_report_it(capsys, monkeypa
 
 def test_the_traceback_comes_with_builder_debug(capsys, monkeypatch):
     monkeypatch.setenv("BUILDER_DEBUG", "1")
-    try:
+    with pytest.raises(KeyError) as caught:
         {}["a"]
-    except KeyError as error:
-        errors.report(error)
+    errors.report(caught.value)
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 

@@ -1,0 +1,50 @@
+"""The recipe that `builder new` writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.adapters.catalog import load_catalog
+from builder.checks import CHECKS
+from builder.errors import RecipeError
+from builder.models.recipe import Recipe
+from builder.stages.load import parse_recipe
+from builder.stages.new import starter
+
+CATALOG = load_catalog()
+KNOWN = {name: check.arguments for name, check in CHECKS.items()}
+
+
+@pytest.mark.parametrize("purpose", ["training", "deployment"])
+@pytest.mark.parametrize("base", CATALOG.bases)
+def test_every_base_and_purpose_gives_a_recipe_that_parses(base, purpose):
+    text = starter("mine", base=base, catalog=CATALOG, purpose=purpose)
+    recipe = parse_recipe(text, "recipes/mine.yaml", bases=CATALOG.bases, checks=KNOWN)
+    assert (recipe.name, recipe.base, recipe.purpose) == ("mine", base, purpose)
+    assert recipe.python in CATALOG.bases[base].python
+
+
+def test_every_key_but_conda_is_in_it():
+    text = starter("mine", base="debian-bullseye", catalog=CATALOG)
+    assert [key for key in Recipe.model_fields if f"{key}:" not in text] == ["conda"]
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "null", "true", "3.9", "0x10", "a.b_c-d"])
+def test_a_name_that_yaml_would_take_for_something_else_is_quoted(name):
+    text = starter(name, base="debian-bullseye", catalog=CATALOG)
+    assert parse_recipe(text, "r.yaml").name == name
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "A", "a\n", "x\npurpose: deployment"])
+def test_a_name_that_no_recipe_can_have_is_refused(name):
+    with pytest.raises(RecipeError, match="no name for a recipe") as caught:
+        starter(name, base="debian-bullseye", catalog=CATALOG)
+    assert caught.value.seen == name
+    assert caught.value.remedy == "use lower-case letters, digits, `.`, `_`, `-`; 63 at most"
+
+
+def test_an_unknown_base_names_those_that_there_are():
+    with pytest.raises(RecipeError, match="no such base") as caught:
+        starter("mine", base="windows", catalog=CATALOG)
+    assert caught.value.seen == "windows"
+    assert (caught.value.remedy or "").startswith("one of debian-bullseye, ")
