@@ -94,12 +94,11 @@ def _write(path: Path, text: str) -> None:
     """The whole file or none of it, also after a crash."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+        try:
+            _replace(path, Path(name), handle, text)
+        finally:
+            Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise DiskError(
             "cannot keep the report",
@@ -107,3 +106,12 @@ def _write(path: Path, text: str) -> None:
             seen=error.strerror or str(error),
             remedy="make room, or name another folder with BUILDER_STATE",
         ) from error
+
+
+def _replace(path: Path, fresh: Path, handle: int, text: str) -> None:
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
+    fresh.chmod(0o644)
+    fresh.replace(path)

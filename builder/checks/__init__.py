@@ -86,6 +86,8 @@ class CheckScript:
     given: Callable[[Subject], dict[str, JsonValue]] = lambda _: {}
     """What the plan, the lock and the tables give it; the recipe's own arguments come on top."""
     needs_gpu: bool = False
+    needs_cuda: bool = False
+    """The recipe has to say which CUDA it wants."""
     parts: tuple[str, ...] = ()
     """Further files of this folder that run before the script."""
 
@@ -146,8 +148,9 @@ CHECKS: Mapping[str, CheckScript] = {
     "cuda": CheckScript(
         title="torch was built for the recipe's CUDA, and its libraries load",
         reads=_ALL_BUT_TRUST,
-        arguments={"runtime": _version, "driver": _version},
+        arguments={"driver": _version},
         given=_cuda,
+        needs_cuda=True,
         parts=("_libraries.py",),
     ),
     "cudnn": CheckScript(
@@ -191,6 +194,9 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if asked.check not in CHECKS:
             found.append(_unknown("check", asked.check, tuple(CHECKS), where))
             continue
+        if CHECKS[asked.check].needs_cuda and recipe.cuda is None:
+            remedy = 'write `cuda: {runtime: "12.8"}` into the recipe'
+            found.append(Fault(what=f"{asked.check}: the recipe does not say which CUDA", where=where, remedy=remedy))
         known = CHECKS[asked.check].arguments
         for name, value in asked.with_.items():
             if name not in known:

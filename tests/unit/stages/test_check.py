@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import gate_examples as examples
+import pytest
+
+from builder.errors import CheckFailed, RecipeError
+from builder.models.engine import ImageFacts
+from builder.models.recipe import Recipe
+from builder.models.report import Outcome, Report
+from builder.progress import Silent
+from builder.stages.check import check, expected, validate
+
+LOWER = ("sha256:rootfs", "sha256:environment", "sha256:wheels")
+
+
+def run(
+    recipe: Recipe,
+    image: ImageFacts | None = None,
+    runner: examples.HostRunner | None = None,
+    previous: Report | None = None,
+    *,
+    all_checks: bool = False,
+    base: str | None = None,
+) -> Report:
+    return check(
+        recipe=recipe,
+        plan=examples.plan(base),
+        lock=examples.lock(),
+        rendering=examples.RENDERING,
+        image=image or examples.image(),
+        runner=runner or examples.HostRunner(),
+        progress=Silent(),
+        previous=previous,
+        all_checks=all_checks,
+    )
+
+
+def outcomes(report: Report) -> dict[str, Outcome]:
+    return {r.name: r.outcome for r in report.results}
+
+
+def test_report_is_bound_to_image_recipe_lock_and_rendering() -> None:
+    recipe, image = examples.recipe(), examples.image()
+    report = run(recipe, image)
+    assert (report.name, report.image, report.rendering) == ("demo", image.id, examples.RENDERING)
+    assert (report.recipe, report.lock) == (recipe.content_digest(), examples.lock().content_digest())
+    assert report.engine == "Host 1 (linux/amd64)"
+    assert outcomes(report) == {"imports": Outcome.PASS}
+    assert report.results[0].image == image.id
+
+
+def test_script_runs_in_the_plans_environment_from_standard_input() -> None:
+    runner = examples.HostRunner()
+    run(examples.recipe(), runner=runner)
+    assert runner.ran[0][:3] == ("/opt/env/bin/python", "-B", "-c")
+
+
+def test_one_failure_does_not_keep_the_others_from_running() -> None:
+    checks = [{"imports": {"modules": ["no_such_module"]}}, {"imports": {"modules": ["json"]}}]
+    report = run(examples.recipe(checks=checks))
+    assert outcomes(report) == {"imports": Outcome.FAIL, "imports-2": Outcome.PASS}
+    assert report.results[0].summary.startswith("`import no_such_module` fails: ModuleNotFoundError")
+
+
+def test_crash_of_a_check_is_an_error_with_its_traceback() -> None:
+    checks = [{"python": {"version": "3"}}]
+    runner = examples.HostRunner()
+    recipe = examples.recipe(checks=checks)
+    broken = examples.plan().model_copy(update={"prefix": "\0"})  # no path: os.path.realpath refuses it
+    report = check(
+        recipe=recipe,
+        plan=broken,
+        lock=examples.lock(),
+        rendering=examples.RENDERING,
+        image=examples.image(),
+        runner=runner,
+        progress=Silent(),
+    )
+    (result,) = report.results
+    assert result.outcome is Outcome.ERROR
+    assert result.summary == "the check itself crashed: ValueError: embedded null byte"
+
+
+def test_skip_keeps_the_recipes_reason_and_runs_nothing() -> None:
+    runner = examples.HostRunner()
+    report = run(examples.recipe(checks=[{"check": "trust", "skip": "no TLS here"}]), runner=runner)
+    assert (report.results[0].outcome, report.results[0].summary) == (Outcome.SKIP, "no TLS here")
+    assert runner.ran == []
+
+
+def test_engine_without_gpu_leaves_the_gpu_check_unproven() -> None:
+    recipe = examples.recipe(checks=["nvidia-smi"])
+    report = run(recipe, runner=examples.HostRunner(refused="could not select device driver"))
+    assert report.results[0].outcome is Outcome.UNPROVEN
+    assert report.results[0].summary == "the engine gives no GPU: could not select device driver"
+
+
+def test_stale_containers_are_swept_first() -> None:
+    runner = examples.HostRunner()
+    run(examples.recipe(), runner=runner)
+    assert runner.swept == 1
+
+
+def test_pass_is_carried_over_a_changed_trust_layer_and_keeps_the_image_that_it_ran_in() -> None:
+    old, new = examples.image(*LOWER, "sha256:trust"), examples.image(*LOWER, "sha256:newer")
+    runner = examples.HostRunner()
+    report = run(examples.recipe(), new, runner, previous=run(examples.recipe(), old))
+    assert runner.ran == []
+    assert (report.image, report.results[0].image) == (new.id, old.id)
+    assert report.results[0].outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_pass_is_not_carried_over_a_changed_layer_that_the_check_reads(changed: int) -> None:
+    layers = [*LOWER, "sha256:trust"]
+    old = examples.image(*layers)
+    layers[changed] = "sha256:newer"
+    runner = examples.HostRunner()
+    run(examples.recipe(), examples.image(*layers), runner, previous=run(examples.recipe(), old))
+    assert len(runner.ran) == 1
+
+
+def test_pass_is_not_carried_over_a_changed_environment_variable() -> None:
+    runner = examples.HostRunner()
+    run(examples.recipe(), examples.image(env=(("A", "1"),)), runner, previous=run(examples.recipe()))
+    assert len(runner.ran) == 1
+
+
+def test_pass_is_not_carried_over_changed_arguments() -> None:
+    runner = examples.HostRunner()
+    other = examples.recipe(checks=[{"imports": {"modules": ["json", "csv"]}}])
+    run(other, runner=runner, previous=run(examples.recipe()))
+    assert len(runner.ran) == 1
+
+
+def test_pass_is_not_carried_over_a_changed_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    previous = run(examples.recipe())
+    text = "builder.stages.check.script_of"
+    from builder.checks import script_of
+
+    monkeypatch.setattr(text, lambda name: script_of(name) + "\n# newer\n")
+    runner = examples.HostRunner()
+    run(examples.recipe(), runner=runner, previous=previous)
+    assert len(runner.ran) == 1
+
+
+@pytest.mark.parametrize("module", ["no_such_module", "json"])
+def test_only_a_pass_is_carried_over(module: str) -> None:
+    recipe = examples.recipe(checks=[{"imports": {"modules": [module]}}])
+    runner = examples.HostRunner()
+    run(recipe, runner=runner, previous=run(recipe))
+    assert len(runner.ran) == (1 if module == "no_such_module" else 0)
+
+
+def test_unproven_is_never_carried_over() -> None:
+    recipe = examples.recipe(checks=["nvidia-smi"])
+    runner = examples.HostRunner(refused="none")
+    run(recipe, runner=runner, previous=run(recipe, runner=examples.HostRunner(refused="none")))
+    assert len(runner.ran) == 1
+
+
+def test_all_checks_runs_everything_again() -> None:
+    runner = examples.HostRunner()
+    run(examples.recipe(), runner=runner, previous=run(examples.recipe()), all_checks=True)
+    assert len(runner.ran) == 1
+
+
+def test_recipe_can_forbid_carrying_over() -> None:
+    recipe = examples.recipe(checks_carry_over=False)
+    runner = examples.HostRunner()
+    run(recipe, runner=runner, previous=run(recipe))
+    assert len(runner.ran) == 1
+
+
+def test_layers_of_a_registry_base_count_for_every_check() -> None:
+    own = tuple(f"sha256:{name}" for name, _ in examples.LAYERS)
+    previous = run(examples.recipe(), examples.image("sha256:base", *own), base="debian@sha256:0")
+    runner = examples.HostRunner()
+    run(examples.recipe(), examples.image("sha256:other", *own), runner, previous, base="debian@sha256:0")
+    assert len(runner.ran) == 1
+
+
+@pytest.mark.parametrize("layers", [("sha256:one",), tuple(f"sha256:{n}" for n in range(5))])
+def test_image_with_other_layers_than_the_plans_is_refused(layers: tuple[str, ...]) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        run(examples.recipe(), examples.image(*layers))
+    assert caught.value.what == (f"the image was not built from this plan: it has {len(layers)} layers, the plan 4")
+    assert caught.value.remedy == "run `builder build demo`"
+
+
+@pytest.mark.parametrize(
+    ("budget", "outcome", "summary"),
+    [
+        ("8GB", Outcome.PASS, "7.30 GB, within 8GB"),
+        ("7.3GB", Outcome.PASS, "7.30 GB, within 7.3GB"),
+        ("7299 MB", Outcome.FAIL, "7.30 GB is more than the budget of 7299 MB"),
+    ],
+)
+def test_budget_is_a_result_of_its_own(budget: str, outcome: Outcome, summary: str) -> None:
+    report = run(examples.recipe(budget={"size": budget}), examples.image(size=7_300_000_000))
+    result = report.results[-1]
+    assert (result.name, result.outcome, result.summary) == ("size", outcome, summary)
+
+
+def test_expected_names_are_unique() -> None:
+    recipe = examples.recipe(checks=["trust", "python", "trust"], budget={"size": "1GB"})
+    assert expected(recipe) == ("trust", "python", "trust-2", "size")
+
+
+def test_unknown_check_and_argument_are_found_before_anything_runs() -> None:
+    recipe = examples.recipe(checks=["trsut", {"imports": {"module": ["json"]}}, "cuda"])
+    with pytest.raises(RecipeError) as caught:
+        validate(recipe)
+    assert [(f.where, f.what, f.remedy) for f in caught.value.faults] == [
+        ("checks[0]", "there is no check named trsut", "did you mean trust?"),
+        ("checks[1]", "there is no argument of imports named module", "did you mean modules?"),
+        ("checks[2]", "cuda: the recipe does not say which CUDA", 'write `cuda: {runtime: "12.8"}` into the recipe'),
+    ]
+    with pytest.raises(RecipeError):
+        run(recipe)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import gate_examples as examples
+import pytest
+
+from builder.errors import CheckFailed, TagError, UnprovenError
+from builder.models.base import sha256_of
+from builder.models.recipe import Recipe
+from builder.models.report import CheckResult, Outcome, Report
+from builder.models.seal import Seal
+from builder.stages.seal import seal
+
+IMAGE = examples.image().id
+
+
+def result(name: str, outcome: Outcome, summary: str = "so it is") -> CheckResult:
+    return CheckResult(name=name, outcome=outcome, summary=summary, seconds=0.1, key=sha256_of(name), image=IMAGE)
+
+
+def report(about: Recipe, *results: CheckResult, **changes: Any) -> Report:
+    given = {
+        "name": about.name,
+        "image": IMAGE,
+        "recipe": about.content_digest(),
+        "lock": examples.lock().content_digest(),
+        "rendering": examples.RENDERING,
+        "engine": "Engine 1",
+        "results": results,
+    }
+    return Report(**{**given, **changes})
+
+
+def sealed(recipe: Recipe, about: Report) -> Seal:
+    return seal(recipe=recipe, lock=examples.lock(), rendering=examples.RENDERING, image=IMAGE, report=about)
+
+
+def test_passed_image_gets_its_names() -> None:
+    recipe = examples.recipe(tags=["{name}:{version}", "site/{name}:{lock}", "{name}"])
+    about = report(recipe, result("imports", Outcome.PASS))
+    got = sealed(recipe, about)
+    digits = examples.lock().content_digest()[:12]
+    assert got.names == ("demo:1.0", f"site/demo:{digits}", "demo:latest")
+    assert (got.image, got.report, got.unproven) == (IMAGE, about.content_digest(), ())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.ERROR])
+def test_failed_image_gets_no_seal(outcome: Outcome) -> None:
+    recipe = examples.recipe(checks=["imports", "trust"])
+    about = report(recipe, result("imports", outcome, "torch is missing"), result("trust", Outcome.PASS))
+    with pytest.raises(CheckFailed) as caught:
+        sealed(recipe, about)
+    assert caught.value.what == "demo: 1 of 2 checks did not pass, so there is no tag"
+    assert [(f.where, f.what) for f in caught.value.faults] == [("imports", f"{outcome.value} torch is missing")]
+
+
+def test_failure_weighs_more_than_allowed_unproven() -> None:
+    recipe = examples.recipe(checks=["imports", "trust"], allow_unproven=True)
+    about = report(recipe, result("imports", Outcome.FAIL), result("trust", Outcome.UNPROVEN))
+    with pytest.raises(CheckFailed):
+        sealed(recipe, about)
+
+
+def test_unproven_image_gets_no_seal_unless_the_recipe_allows_it() -> None:
+    recipe = examples.recipe(checks=["nvidia-smi"])
+    about = report(recipe, result("nvidia-smi", Outcome.UNPROVEN, "no GPU"))
+    with pytest.raises(UnprovenError) as caught:
+        sealed(recipe, about)
+    assert caught.value.what == "demo: this host cannot prove nvidia-smi, so there is no tag"
+    assert caught.value.exit_code == 11
+
+
+def test_allowed_unproven_image_gets_names_that_say_so() -> None:
+    recipe = examples.recipe(checks=["nvidia-smi"], allow_unproven=True, tags=["{name}:{version}", "h:5000/{name}"])
+    got = sealed(recipe, report(recipe, result("nvidia-smi", Outcome.UNPROVEN)))
+    assert got.names == ("demo:1.0-unproven", "h:5000/demo:latest-unproven")
+    assert got.unproven == ("nvidia-smi",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("name", "other", "the report is about another recipe's name"),
+        ("image", "sha256:" + "0" * 64, "the report is about another image"),
+        ("recipe", "0" * 64, "the report is about another recipe"),
+        ("lock", "0" * 64, "the report is about another lock"),
+        ("rendering", "0" * 64, "the report is about another rendering"),
+    ],
+)
+def test_report_about_something_else_seals_nothing(field: str, value: str, what: str) -> None:
+    recipe = examples.recipe()
+    about = report(recipe, result("imports", Outcome.PASS), **{field: value})
+    with pytest.raises(CheckFailed) as caught:
+        sealed(recipe, about)
+    assert caught.value.what == what
+
+
+def test_report_without_a_check_of_the_recipe_seals_nothing() -> None:
+    recipe = examples.recipe(checks=["imports", "trust"])
+    with pytest.raises(CheckFailed) as caught:
+        sealed(recipe, report(recipe, result("imports", Outcome.PASS)))
+    assert caught.value.seen == "imports, not imports, trust"
+
+
+def test_empty_report_seals_nothing() -> None:
+    recipe = examples.recipe()
+    with pytest.raises(CheckFailed) as caught:
+        sealed(recipe, report(recipe))
+    assert caught.value.seen == "none, not imports"
+
+
+def test_report_without_the_budgets_result_seals_nothing() -> None:
+    recipe = examples.recipe(budget={"size": "1GB"})
+    with pytest.raises(CheckFailed):
+        sealed(recipe, report(recipe, result("imports", Outcome.PASS)))
+
+
+def test_image_whose_checks_are_all_skipped_gets_no_seal() -> None:
+    recipe = examples.recipe()
+    with pytest.raises(CheckFailed) as caught:
+        sealed(recipe, report(recipe, result("imports", Outcome.SKIP)))
+    assert caught.value.what == "demo: every check is skipped: an image that nobody looked at gets no tag"
+
+
+@pytest.mark.parametrize("tag", ["{name}:{version}:x", "a//{name}:1", "{name}:" + "x" * 130, "{name}/:1"])
+def test_what_no_engine_would_accept_as_a_name_is_refused(tag: str) -> None:
+    recipe = examples.recipe(tags=[tag])
+    with pytest.raises(TagError) as caught:
+        sealed(recipe, report(recipe, result("imports", Outcome.PASS)))
+    assert caught.value.where == f"recipe demo: tags, {tag}"
