@@ -43,10 +43,9 @@ class Http:
         """connect, stall: seconds without a connection, and without a byte, after which a server is given up."""
         self._timeout = Timeout(connect=connect, read=stall)
         self._jobs = jobs
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
         self._guard = threading.Lock()
         self._bodies: set[Body] = set()
-        self._tls = _trust()
 
     def page(self, url: str) -> Page:
         """A page of a package index; raises Unavailable."""
@@ -113,22 +112,25 @@ class Http:
             self._bodies.discard(body)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = proxy_of(url)
+        """The connections to one host: truststore locks a context for a whole handshake, so a context shared by
+        all hosts would let one that never answers hold up every other.
+        """
+        key = proxy_of(url), urlsplit(url).netloc
         with self._guard:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._new_pool(proxy)
-            return self._pools[proxy]
+            if key not in self._pools:
+                self._pools[key] = self._new_pool(key[0])
+            return self._pools[key]
 
     def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
         if proxy is None:
-            return urllib3.PoolManager(maxsize=self._jobs, ssl_context=self._tls)
+            return urllib3.PoolManager(maxsize=self._jobs, ssl_context=_trust())
         bare, login = split_login(proxy)
         return urllib3.ProxyManager(
             bare,
             proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
             maxsize=self._jobs,
-            ssl_context=self._tls,
-            proxy_ssl_context=self._tls,
+            ssl_context=_trust(),
+            proxy_ssl_context=_trust(),
         )
 
 

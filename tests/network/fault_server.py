@@ -38,7 +38,7 @@ class Mirror(ThreadingHTTPServer):
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.gate: threading.Event | None = None
         if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def url(self) -> str:

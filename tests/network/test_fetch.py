@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from fault_server import Mirror, artifact_of, black_hole, deaf, refusing
 from fetching import bring, sources_of
 
@@ -59,16 +61,16 @@ def test_a_faulty_first_mirror_means_the_next(store: Store, serve: Serve, fault:
     assert any(r.cause.startswith(HTTP_FAULTS[fault]) for r in summary.refused), summary.refused
 
 
+def tls_of(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
 @contextmanager
 def untrusted() -> Iterator[str]:
     """A server whose certificate authority nobody here knows."""
-    import ssl
-
-    import trustme
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with Mirror(FILES, tls=context).running() as mirror:
+    with Mirror(FILES, tls=tls_of(trustme.CA())).running() as mirror:
         yield mirror.url
 
 
@@ -93,6 +95,21 @@ def test_a_dead_first_mirror_costs_under_a_second_in_all(store: Store, serve: Se
     assert took < 1.0
     assert [(s.mirror, s.files) for s in summary.served] == [("good", 12)]
     assert cause is None or {r.cause for r in summary.refused} == {cause}
+
+
+def test_a_handshake_that_never_ends_holds_up_no_other_mirror(
+    store: Store, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    good = serve(FILES, tls=tls_of(authority))
+    with black_hole() as dead:
+        began = time.monotonic()
+        bring(store, [WHEEL], {"dead": dead.replace("http:", "https:"), "good": good}, stall=20.0)
+        took = time.monotonic() - began
+    assert store.has(WHEEL)
+    assert took < 1.0
 
 
 def test_a_mirror_that_is_silent_only_for_files_costs_under_a_second(store: Store, serve: Serve) -> None:
