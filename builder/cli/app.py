@@ -6,7 +6,6 @@ import difflib
 import importlib
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Annotated, Any, Final
 
 import typer
@@ -48,12 +47,12 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
 
 EXAMPLES: Final = (
     ("builder new mine --base debian-bookworm", "write recipes/mine.yaml"),
-    ("builder build mine", "lock, fetch, build, check and tag it"),
+    ("builder build mine", "make, check and tag its image"),
     ("builder build --all --json", "every recipe, for a machine to read"),
-    ("builder render --check", "does images/ still match the recipes?"),
+    ("builder render --check", "does images/ match the recipes?"),
 )
 
-MOUNTS: Final = {m.name: m for section in SECTIONS.values() for m in section if find_spec(m.module)}
+MOUNTS: Final = {m.name: m for section in SECTIONS.values() for m in section}
 _JSON = "builder.json"
 
 
@@ -110,10 +109,8 @@ class Commands(typer.core.TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """The table, section by section; imports nothing."""
         for title, mounts in SECTIONS.items():
-            rows = [(m.name, m.summary) for m in mounts if m.name in MOUNTS]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+            with formatter.section(title):
+                formatter.write_dl([(m.name, m.summary) for m in mounts])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Examples, and an exit code for each kind of failure."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import select
 import signal
@@ -117,6 +116,8 @@ def _tell(error: BuilderError, as_json: bool, code: int) -> int:
         "seen": error.seen,
         "remedy": error.remedy,
     }
+    import json
+
     document = {"error": {**fields, "faults": [asdict(f) for f in error.faults]}, "exit_code": code}
     try:
         print(json.dumps(document, indent=2), flush=True)
