@@ -105,18 +105,6 @@ def opened(entry: RootfsEntry | ImageEntry, *, roots: Mapping[str, str], mirror:
         yield Apt(folder=folder, roots=roots, suite=entry.suites[0].suite, mirror=mirror)
 
 
-def host_roots() -> dict[str, str]:
-    """The roots that the host's own apt is configured with, by source name; empty on a host without any.
-
-    `debian` is what ends in `/debian`, `debian-security` what ends in `/debian-security`.
-    """
-    if shutil.which("apt-get") is None:
-        return {}
-    done = subprocess.run(["apt-get", "update", "--print-uris"], capture_output=True, text=True, check=False)
-    roots = re.findall(r"^'((?:https?|file|copy)://?[^']+?)/+dists/", done.stdout, re.MULTILINE)
-    return {root.rsplit("/", 1)[-1]: root for root in reversed(roots)}
-
-
 def hostless(text: str, roots: Mapping[str, str], mirror: str) -> str:
     """apt's errors on one line, with the mirror's name in place of its addresses; at most 600 characters."""
     named = _ADDRESS.sub("", _URL.sub(f"({mirror})", text))

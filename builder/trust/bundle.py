@@ -7,6 +7,7 @@ that the bundle can be made again, byte for byte, on another machine and on anot
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -82,6 +83,7 @@ def _certificates(source: PemSource) -> Iterator[tuple[str, Anchor | Fault]]:
 
 def _read(block: re.Match[str], place: str) -> Anchor | Fault:
     from cryptography import x509  # noqa: PLC0415 - not on the path of `builder --help`
+    from cryptography.utils import CryptographyDeprecationWarning  # noqa: PLC0415
 
     label = block[1]
     if "PRIVATE KEY" in label:
@@ -97,8 +99,10 @@ def _read(block: re.Match[str], place: str) -> Anchor | Fault:
         remedy = "`openssl x509 -in FILE` writes the certificate without OpenSSL's own trust settings"
         return Fault(what="OpenSSL's own format, which only OpenSSL reads", where=place, seen=label, remedy=remedy)
     try:
-        certificate = x509.load_pem_x509_certificate(block[0].encode())
-        return _authority(certificate, place)
+        with warnings.catch_warnings():
+            # Six of Mozilla's roots (Go Daddy G2 is one) have the serial number 0, which RFC 5280 forbids.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return _authority(x509.load_pem_x509_certificate(block[0].encode()), place)
     except ValueError as error:
         return Fault(what="the certificate cannot be read", where=place, seen=str(error).splitlines()[0])
 

@@ -121,6 +121,17 @@ def test_a_ca_without_key_usage_may_issue() -> None:
     assert len(make_bundle((source(certificate("old style", key_usage=None)),), at=AT).certificates) == 1
 
 
+def test_serial_number_zero_as_in_some_of_mozillas_roots_is_taken_without_a_warning(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    der = ssl.PEM_cert_to_DER_cert(certificate("one", serial=1))
+    version_and_serial = bytes.fromhex("a003020102020101")  # X.509 v3, INTEGER 1: the library makes no 0
+    assert version_and_serial in der
+    zero = der.replace(version_and_serial, version_and_serial[:-1] + b"\0", 1)
+    assert len(make_bundle((source(ssl.DER_cert_to_PEM_cert(zero)),), at=AT).certificates) == 1
+    assert not recwarn.list
+
+
 def test_a_damaged_certificate_is_refused() -> None:
     lines = certificate("one").splitlines()
     del lines[2]
