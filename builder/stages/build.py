@@ -94,7 +94,7 @@ def build(
 def staging_name(rendered: Rendered) -> str:
     """Where the image of this rendering is kept until it is checked: `builder-staging/NAME:DIGEST`."""
     name = re.sub(r"[^a-z0-9]+", "-", rendered.name).strip("-")  # a recipe's name may hold what a repository's may not
-    return f"builder-staging/{name}:{rendered.content_digest()[:12]}"
+    return f"builder-staging/{name}:{rendered.digest[:12]}"
 
 
 class _Watch:
@@ -180,7 +180,7 @@ def _failure(request: BuildRequest, result: BuildResult, steps: Steps) -> Builde
 
 def _kind(said: str, tail: str) -> tuple[type[BuilderError], str, str]:
     """The error's class, what it adds to the message, and what to do; `tail` is the step's own output."""
-    if "no space left on device" in said + tail:
+    if "no space left on device" in (said + tail).lower():
         return DiskError, ": no room is left on the engine's disk", "see `docker system df`, make room, build again"
     if "digest mismatch" in said:
         return IntegrityError, ": its bytes are not what the lock names", "run `builder store verify`, build again"

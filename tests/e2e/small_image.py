@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.models.base import sha256_of
 from builder.models.lock import Artifact
 from builder.models.plan import Action, ImageConfig, Layer, Plan
 from builder.models.rendered import Rendered, RenderedFile
@@ -34,7 +35,9 @@ def make(
     if blob:
         artifacts.append(put(store, "blob", blob))
     plan = _plan(name, artifacts)
-    rendered = Rendered(name=name, files=(RenderedFile(path="Dockerfile", content=_dockerfile(artifacts, steps)),))
+    dockerfile = _dockerfile(artifacts, steps)
+    files = (RenderedFile(path="Dockerfile", content=dockerfile),)
+    rendered = Rendered(name=name, digest=sha256_of(dockerfile), files=files)
     context.mkdir(parents=True, exist_ok=True)
     for file in rendered.files:
         (context / file.path).write_text(file.content)

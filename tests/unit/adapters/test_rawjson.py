@@ -22,9 +22,7 @@ EVENTS = [
     StepMoved(step="sha256:1", what="extracting", current=5, total=10),
     StepLogged(step="sha256:1", text="caf"),
     StepLogged(step="sha256:1", text="é\n"),
-    StepSeen(
-        id="sha256:1", name="[a 1/1] RUN é {x}", started=False, completed=True, cached=False, error="exit code: 3"
-    ),
+    StepSeen(id="sha256:1", name="[a 1/1] RUN é {x}", started=False, completed=True, cached=False, error="code: 3"),
 ]
 SAID = "Dockerfile:4\n--------------------\n   4 | >>> RUN é\n{ not json }\nERROR: failed to solve"
 
