@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.models.base import Model
+from builder.models.base import Model, Sha256
 
 
 class RenderedFile(Model):
@@ -17,4 +17,6 @@ class Rendered(Model):
     """The whole of `images/NAME/`; sorted by path."""
 
     name: str
+    digest: Sha256
+    """Of all files, as they are without the label that holds this digest."""
     files: tuple[RenderedFile, ...]

@@ -109,6 +109,11 @@ def check(
     )
 
 
+def keys(*, recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[Sha256, ...]:
+    """The key of every result that a report on this image would have; in the report's order."""
+    return (*(one.key for one in _prepare(recipe, plan, lock, image)), *(r.key for r in _size(recipe, image)))
+
+
 def expected(recipe: Recipe) -> tuple[str, ...]:
     """The name of every result that a report on the recipe must have; a check asked twice gets a number."""
     asked, names = Counter[str](), []

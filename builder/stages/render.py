@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from builder.models.base import sha256_of
 from builder.models.plan import Action
 from builder.models.rendered import Rendered, RenderedFile
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 INSIDE = "/.builder"
 """Where a stage finds what it is given; never part of a layer."""
+
+_NO_DIGEST = 'LABEL builder.rendering=""'
+"""Stands in the Dockerfile while the digest that takes its place is computed."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +61,25 @@ class _Stage:
 
 def render(plan: Plan) -> Rendered:
     """The Dockerfile, the context that it binds, and the bake file that builds it without `builder`."""
+    texts = _texts(plan)
+    digest = sha256_of(json.dumps(texts, sort_keys=True))
+    texts["Dockerfile"] = texts["Dockerfile"].replace(_NO_DIGEST, f'LABEL builder.rendering="{digest}"')
+    files = tuple(RenderedFile(path=path, content=texts[path]) for path in sorted(texts))
+    return Rendered(name=plan.name, digest=digest, files=files)
+
+
+def _texts(plan: Plan) -> dict[str, str]:
     stages = tuple(_stages(plan))
     environment = _jinja()
-    texts = {
+    return {
         "Dockerfile": environment.get_template("Dockerfile.j2").render(
-            plan=plan, artifacts=plan.artifacts(), stages=stages
+            plan=plan, artifacts=plan.artifacts(), stages=stages, no_digest=_NO_DIGEST
         ),
         "README.md": environment.get_template("README.md.j2").render(plan=plan),
         "docker-bake.json": _bake(plan),
         **{f"steps/{name}": _step(name) for name in _steps(stages)},
         **{_context_path(layer, file): file.content for layer in plan.layers for file in layer.files},
     }
-    return Rendered(
-        name=plan.name, files=tuple(RenderedFile(path=path, content=texts[path]) for path in sorted(texts))
-    )
 
 
 def stage_name(artifact: Artifact) -> str:

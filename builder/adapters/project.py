@@ -1,0 +1,157 @@
+"""The user's project as files: `recipes/NAME.yaml`, `recipes/NAME.lock`, `images/NAME/`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import DiskError, LockError, RecipeError
+from builder.models.lockfile import dump_lock, parse_lock
+from builder.stages.load import parse_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from builder.models.lock import Lock
+    from builder.models.recipe import Recipe
+    from builder.models.rendered import Rendered
+    from builder.stages.load import KnownChecks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A recipe with the files that it names."""
+
+    recipe: Recipe
+    extra: tuple[str, ...]
+    """The contents of `trust.extra`, in the recipe's order."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with `recipes/` in it; relative, so that messages and logs name no path of this machine."""
+
+    root: Path = field(default_factory=Path)
+
+    def names(self) -> tuple[str, ...]:
+        """Every recipe's name, sorted."""
+        return tuple(sorted(path.stem for path in (self.root / "recipes").glob("*.yaml")))
+
+    def recipe_path(self, name: str) -> Path:
+        """Where the recipe of that name is."""
+        return self.root / "recipes" / f"{name}.yaml"
+
+    def lock_path(self, name: str) -> Path:
+        """Where its lock is."""
+        return self.root / "recipes" / f"{name}.lock"
+
+    def rendering_path(self, name: str) -> Path:
+        """The folder of its rendering."""
+        return self.root / "images" / name
+
+    def load(self, name: str, *, bases: Collection[str], checks: KnownChecks) -> Loaded:
+        """The recipe of that name. Raises RecipeError: not there, not readable, or with faults."""
+        path = self.recipe_path(name)
+        recipe = parse_recipe(self._read_recipe(name), str(path), bases=bases, checks=checks)
+        if recipe.name != name:
+            raise RecipeError(
+                f"the recipe is named {recipe.name!r}, its file {path.name!r}",
+                where=f"{path}: name",
+                remedy="let both say the same",
+            )
+        return Loaded(recipe=recipe, extra=tuple(self._read_extra(path, part) for part in recipe.trust.extra))
+
+    def read_lock(self, name: str) -> Lock | None:
+        """The lock; None when there is none. Raises LockError."""
+        path = self.lock_path(name)
+        try:
+            return parse_lock(path.read_text(encoding="utf-8"), str(path))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LockError("the lock cannot be read", where=str(path), seen=str(error)) from None
+
+    def write_lock(self, name: str, lock: Lock) -> Path:
+        """Writes the lock, whole or not at all."""
+        path = self.lock_path(name)
+        _write_whole(path, dump_lock(lock))
+        return path
+
+    def differences(self, rendered: Rendered) -> tuple[str, ...]:
+        """Paths in `images/NAME/` that are missing, differ or do not belong there; sorted."""
+        folder = self.rendering_path(rendered.name)
+        wanted = {file.path: file.content for file in rendered.files}
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        differing = {path for path, content in wanted.items() if path in there and _differs(folder / path, content)}
+        return tuple(sorted(differing | (wanted.keys() ^ there)))
+
+    def write_rendering(self, rendered: Rendered) -> tuple[str, ...]:
+        """Makes `images/NAME/` hold the rendering and nothing else; gives the paths that changed."""
+        changed = self.differences(rendered)
+        folder = self.rendering_path(rendered.name)
+        wanted = {file.path: file.content for file in rendered.files}
+        for path in changed:
+            if path in wanted:
+                _write_whole(folder / path, wanted[path])
+            else:
+                (folder / path).unlink()
+        for empty in sorted(folder.rglob("*"), reverse=True):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+        return changed
+
+    def _read_recipe(self, name: str) -> bytes:
+        path = self.recipe_path(name)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            near = difflib.get_close_matches(name, self.names(), n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"`builder new {name}` writes one to start from"
+            raise RecipeError(f"there is no recipe {name!r}", where=str(path), remedy=remedy) from None
+        except OSError as error:
+            raise RecipeError("the recipe cannot be read", where=str(path), seen=error.strerror) from None
+
+    def _read_extra(self, recipe: Path, part: str) -> str:
+        path = recipe.parent / part
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                "a certificate file cannot be read", where=f"{recipe}: trust.extra", seen=str(error)
+            ) from None
+
+
+def _differs(path: Path, content: str) -> bool:
+    return path.read_bytes() != content.encode()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The whole file or none of it. Raises DiskError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8"
+        ) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(text)
+                file.flush()
+                temporary.chmod(0o666 & ~_umask())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
+        raise DiskError("cannot write", where=str(path), seen=f"{error.strerror}; {free:,} bytes free") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,300 @@
+"""`builder build` and the verbs that it chains, each as a command of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from builder.models.report import Report
+    from builder.pipeline import Foreseen, Outcomes, Workplace
+
+app = typer.Typer()
+
+Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME...")]
+Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.")]
+All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Downloads at a time.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="The engine's address, instead of DOCKER_HOST's.")]
+AllChecks = Annotated[bool, typer.Option("--all-checks", help="Carry no result over: ask everything again.")]
+
+
+@app.command()
+def build(
+    names: Names = None,
+    every: All = False,
+    until: Annotated[str, typer.Option(help="The last verb: lock, fetch, render, build, check or tag.")] = "tag",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step of the build anew.")] = False,
+    all_checks: AllChecks = False,
+    jobs: Jobs = 4,
+    engine: Engine = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn recipes into checked, tagged images: lock, fetch, render, build, check, tag.
+
+    Each step says what it reused; where nothing changed, nothing runs.
+
+    Examples: `builder build quickstart`, `builder build --all --json`, `builder build mine --until check`.
+    """
+    from builder.cli.display import progress
+    from builder.pipeline import VERBS, Options, foresee, run
+
+    if until not in VERBS:
+        raise typer.BadParameter(f"one of {', '.join(VERBS)}", param_hint="--until")
+    _use(engine)
+    place = _place()
+    options = Options(until=until, all_checks=all_checks, no_cache=no_cache, jobs=jobs)
+    if dry_run:
+        _show_foreseen([foresee(place, name) for name in _wanted(place, names, every)], as_json)
+        return
+    done = []
+    for name in _wanted(place, names, every):
+        outcomes = run(place, name, progress(as_json), options)
+        done.append(outcomes)
+        if not as_json:
+            _show(place, outcomes)
+    if as_json:
+        print(json.dumps({"images": [_outcomes(place, o) for o in done]}, indent=2))
+
+
+@app.command()
+def lock(
+    names: Names = None,
+    every: All = False,
+    upgrade: Annotated[
+        list[str] | None,
+        typer.Option("--upgrade", help="Move this package (or `base`, or `all`) to what is newest; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Resolve every input to a name, a version, a size and a hash: recipes/NAME.lock.
+
+    What is locked stays as it is unless the recipe changed or --upgrade names it.
+
+    Examples: `builder lock mine`, `builder lock mine --upgrade certifi`, `builder lock mine --upgrade all`.
+    """
+    from builder.cli.display import progress
+    from builder.pipeline import locked
+
+    place, found = _place(), {}
+    for name in _wanted(place, names, every):
+        result = locked(place, place.load(name), progress(as_json), upgrade=frozenset(upgrade or ()))
+        found[name] = {"moved": [m.model_dump() for m in result.moved], "notes": list(result.notes)}
+        if not as_json:
+            for move in result.moved:
+                print(f"  {move.name:<32} {move.old or 'new'} -> {move.new or 'gone'}")
+            for note in result.notes:
+                print(f"  note: {note}")
+            print(f"{place.project.lock_path(name)}: {len(result.moved) or 'nothing'} moved")
+    if as_json:
+        print(json.dumps({"locks": found}, indent=2))
+
+
+@app.command()
+def fetch(names: Names = None, every: All = False, jobs: Jobs = 4, as_json: AsJson = False) -> None:
+    """Bring what the locks name into the store, from any mirror, accepted by hash alone.
+
+    Example: `builder fetch --all --jobs 8`.
+    """
+    from builder.cli.display import progress
+    from builder.pipeline import described
+
+    place, found = _place(), {}
+    for name in _wanted(place, names, every):
+        now = described(place, name)
+        summary = place.bring(now.loaded, now.lock, now.plan.artifacts(), progress(as_json), jobs)
+        found[name] = summary.model_dump(mode="json")
+        if not as_json:
+            print(f"{name}: {summary.present} of {len(now.plan.artifacts())} artifacts were in the store")
+            for line in summary.lines():
+                print(f"  {line}")
+    if as_json:
+        print(json.dumps({"fetched": found}, indent=2))
+
+
+@app.command()
+def render(
+    names: Names = None,
+    every: All = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when images/ differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write images/NAME/ from recipe and lock: a Dockerfile, what it binds, a bake file.
+
+    Examples: `builder render mine`, `builder render --all --check`.
+    """
+    from builder.pipeline import check_rendering, described
+
+    place, found = _place(), {}
+    for name in _wanted(place, names, every or (check and not names)):
+        now = described(place, name)
+        if check:
+            check_rendering(place, now)
+        found[name] = [] if check else list(place.project.write_rendering(now.rendered))
+        if not as_json:
+            folder = place.project.rendering_path(name)
+            print(
+                f"{folder}: " + (f"{len(found[name])} files written" if found[name] else "as its recipe and lock say")
+            )
+    if as_json:
+        print(json.dumps({"written": found}, indent=2))
+
+
+@app.command()
+def check(name: Name, all_checks: AllChecks = False, engine: Engine = None, as_json: AsJson = False) -> None:
+    """Ask the last built image every question of its recipe.
+
+    Example: `builder check mine --all-checks`.
+    """
+    from builder.cli.display import progress
+    from builder.pipeline import checked, described, last_image
+
+    _use(engine)
+    place = _place()
+    now = described(place, name)
+    report = checked(place, now, last_image(place, now), progress(as_json), all_checks=all_checks)
+    _show_report(place, report, as_json)
+    _fail_unless_passed(report)
+
+
+@app.command()
+def tag(name: Name, engine: Engine = None, as_json: AsJson = False) -> None:
+    """Give the last checked image its names, if its report is whole and nothing in it failed.
+
+    Example: `builder tag mine`.
+    """
+    from builder.pipeline import described, last_report, tagged
+
+    _use(engine)
+    place = _place()
+    now = described(place, name)
+    seal = tagged(place, now, last_report(place, now))
+    if as_json:
+        print(seal.model_dump_json(indent=2))
+    else:
+        print(f"{', '.join(seal.names)} -> {seal.image}")
+
+
+@app.command()
+def push(name: Name, engine: Engine = None, as_json: AsJson = False) -> None:
+    """Upload the sealed image under each of its names.
+
+    Example: `builder push mine`.
+    """
+    from builder.cli.display import progress
+    from builder.pipeline import described, last_seal
+    from builder.stages.tag import push as upload
+
+    _use(engine)
+    place = _place()
+    digests = upload(last_seal(place, described(place, name)), place.engine, progress(as_json))
+    if as_json:
+        print(json.dumps({"pushed": digests}, indent=2))
+    else:
+        for reference, digest in digests.items():
+            print(f"{reference}@{digest}")
+
+
+@app.command()
+def report(
+    name: Name,
+    junit: Annotated[bool, typer.Option("--junit", help="Print JUnit XML.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was found in the last checked image, with the evidence.
+
+    Examples: `builder report mine`, `builder report mine --junit > report.xml`.
+    """
+    from builder.pipeline import described, last_report
+
+    place = _place()
+    found = last_report(place, described(place, name))
+    if junit:
+        print(place.reports.junit_path(found).read_text(encoding="utf-8"), end="")
+        return
+    _show_report(place, found, as_json)
+
+
+def _place() -> Workplace:
+    from builder.pipeline import Workplace
+
+    return Workplace()
+
+
+def _use(engine: str | None) -> None:
+    if engine:
+        os.environ["DOCKER_HOST"] = engine
+
+
+def _wanted(place: Workplace, names: list[str] | None, every: bool) -> tuple[str, ...]:
+    if every:
+        return place.project.names()
+    if not names:
+        there = ", ".join(place.project.names()) or "none yet: `builder new NAME`"
+        raise typer.BadParameter(f"name a recipe, or say --all (recipes here: {there})", param_hint="NAME")
+    return tuple(dict.fromkeys(names))
+
+
+def _show_foreseen(found: list[Foreseen], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from builder.cli.display import table
+
+    if as_json:
+        print(json.dumps({"foreseen": [asdict(one) for one in found]}, indent=2))
+        return
+    for one in found:
+        table((one.name, "would be"), [(key, value) for key, value in asdict(one).items() if key != "name"])
+
+
+def _fail_unless_passed(report: Report) -> None:
+    from builder.errors import CheckFailed
+    from builder.models.report import Outcome
+
+    if report.with_outcome(Outcome.FAIL, Outcome.ERROR):
+        raise typer.Exit(CheckFailed.exit_code)
+
+
+def _show(place: Workplace, outcomes: Outcomes) -> None:
+    from builder.cli.display import table
+
+    rows = [(s.verb, "reused" if s.reused else "done", s.detail, f"{s.seconds:.1f} s") for s in outcomes.steps]
+    if outcomes.report and not all(step.reused for step in outcomes.steps):
+        _show_report(place, outcomes.report, False)
+        print()
+    table((outcomes.name, "", "", "time"), rows, right=("time",))
+
+
+def _show_report(place: Workplace, report: Report, as_json: bool) -> None:
+    from builder.cli.display import table
+
+    if as_json:
+        print(report.model_dump_json(indent=2))
+        return
+    colours = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
+    rows = [
+        (r.name, r.outcome.value, r.summary, f"{r.seconds:.1f} s", "" if r.image == report.image else r.image[7:19])
+        for r in report.results
+    ]
+    table(("check", "outcome", "what was seen", "time", "carried over from"), rows, right=("time",), styles=colours)
+    for notice in report.notices:
+        print(f"note: {notice.subject} {notice.text}")
+    print(f"evidence: {place.reports.junit_path(report).with_suffix('.json')}")
+
+
+def _outcomes(place: Workplace, outcomes: Outcomes) -> dict[str, Any]:
+    return {
+        "name": outcomes.name,
+        "image": outcomes.image,
+        "tags": list(outcomes.names),
+        "steps": [
+            {"verb": s.verb, "reused": s.reused, "detail": s.detail, "seconds": round(s.seconds, 3)}
+            for s in outcomes.steps
+        ],
+        "report": outcomes.report.model_dump(mode="json") if outcomes.report else None,
+    }
