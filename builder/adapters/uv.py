@@ -55,7 +55,8 @@ class UvIndex:
         argv = [
             *(_uv(), "pip", "compile", "--quiet", "--no-progress", "--color", "never", "--no-header", "--no-annotate"),
             *("--format", "pylock.toml", "--output-file", str(answer)),
-            *("--only-binary", ":all:", "--python-version", target.python),
+            # This interpreter only saves uv's search for the target's (2.8 s against 0.2 s); the answer is the same.
+            *("--python", sys.executable, "--only-binary", ":all:", "--python-version", target.python),
             *("--python-platform", f"{target.machine}-manylinux_{target.glibc.replace('.', '_')}"),
             *(("--default-index", self.url) if self.url else ()),
             str(asked),
