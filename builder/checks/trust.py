@@ -251,6 +251,7 @@ def strangers(bundle: str, known: "List[str]") -> "List[str]":
     """Certificates in the directories that OpenSSL and Go read besides the bundle, and that are not in it."""
     directories = {os.path.realpath(ssl.get_default_verify_paths().openssl_capath), os.path.dirname(bundle)}
     files = {os.path.realpath(p) for d in directories for p in glob.glob(os.path.join(d, "*"))}
+    files.discard(os.path.realpath(bundle))
     return sorted(p for p in files if os.path.isfile(p) and any(mark not in known for mark in marks(p)))
 
 

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from image_lab import BUNDLE, TRUST_ENV, Lab, Link, root
+
+from builder.models.report import Outcome
+from builder.stages.answer import Answer
+
+pytestmark = pytest.mark.engine
+
+ROOTS = [root("First Root"), root("Second Root")]
+GOOD = "".join(ROOTS)
+SITE = "/usr/lib/python3/dist-packages"
+
+
+def asked(lab: Lab, bundle: str = GOOD, more: dict[str, str | Link] | None = None, **env: str | None) -> Answer:
+    """The check's answer about an image with this bundle, these files and these changes of the environment."""
+    merged = {name: value for name, value in {**TRUST_ENV, **env}.items() if value is not None}
+    image = lab.image({BUNDLE: bundle, **(more or {})}, merged)
+    return lab.ask("trust", image, sha256=hashlib.sha256(bundle.encode()).hexdigest(), count=2)
+
+
+def problems(answer: Answer) -> list[str]:
+    assert answer.outcome is Outcome.FAIL
+    return answer.evidence["problems"]  # type: ignore[return-value]
+
+
+def test_sound_bundle_that_every_setting_points_at_passes(lab: Lab) -> None:
+    files = {
+        "/usr/lib/ssl/cert.pem": Link(BUNDLE),
+        "/etc/wgetrc": f"# one bundle\nca_certificate = {BUNDLE}\ncheck_certificate = on\n",
+        "/etc/pip.conf": f"[global]\ncert = {BUNDLE}\n",
+        "/etc/gitconfig": f"[http]\n\tsslCAInfo = {BUNDLE}\n\tsslVerify = true\n",
+        "/etc/apt/apt.conf.d/99trust": f'Acquire::https::CAInfo "{BUNDLE}";\n',
+        "/root/.condarc": f"ssl_verify: {BUNDLE}\n",
+        f"{SITE}/certifi/cacert.pem": Link(BUNDLE),
+        f"{SITE}/pip/_vendor/certifi/cacert.pem": root("Another"),
+    }
+    answer = asked(lab, more=files)
+    assert answer.outcome is Outcome.PASS, answer
+    assert answer.summary == f"2 trust anchors in {BUNDLE}, none expired; 16 settings point at it"
+
+
+def test_expired_root_fails(lab: Lab) -> None:
+    answer = asked(lab, ROOTS[0] + root("Old Root", days=-10))
+    (problem,) = problems(answer)
+    assert problem.startswith(f"certificate 2 of {BUNDLE} (Old Root) expired on 20")
+
+
+def test_root_that_is_not_valid_yet_fails(lab: Lab) -> None:
+    (problem,) = problems(asked(lab, ROOTS[0] + root("Future Root", begun=-10)))
+    assert "(Future Root) is not valid before 20" in problem
+    assert problem.endswith("is the clock right?")
+
+
+def test_root_that_is_there_twice_fails(lab: Lab) -> None:
+    assert problems(asked(lab, GOOD + ROOTS[0])) == [
+        f"certificate 3 of {BUNDLE} (First Root) is the same as certificate 1"
+    ]
+
+
+def test_certificate_that_is_no_authority_fails(lab: Lab) -> None:
+    got = problems(asked(lab, GOOD + root("A server", authority=False)))
+    assert got == [f"certificate 3 of {BUNDLE} is no CA certificate"]
+
+
+def test_certificate_that_does_not_parse_fails(lab: Lab) -> None:
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    (problem,) = problems(asked(lab, GOOD + broken))
+    assert problem.startswith(f"certificate 3 of {BUNDLE} does not parse: ")
+
+
+def test_bundle_of_another_lock_fails(lab: Lab) -> None:
+    image = lab.image({BUNDLE: GOOD}, TRUST_ENV)
+    got = problems(lab.ask("trust", image, sha256="0" * 64, count=3))
+    assert got[0].startswith(f"{BUNDLE} is not the lock's bundle: sha256 ")
+    assert got[1] == f"{BUNDLE} holds 2 certificates, the lock says 3"
+
+
+def test_missing_bundle_fails(lab: Lab) -> None:
+    answer = lab.ask("trust", lab.image({}, TRUST_ENV))
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, f"there is no CA bundle at {BUNDLE}")
+
+
+def test_empty_bundle_fails(lab: Lab) -> None:
+    answer = lab.ask("trust", lab.image({BUNDLE: "# nothing\n"}, TRUST_ENV))
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, f"{BUNDLE} holds no certificate")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        (
+            "SSL_CERT_DIR",
+            "/etc/ssl/certs",
+            "SSL_CERT_DIR is set ('/etc/ssl/certs'): curl 7.88 then ignores SSL_CERT_FILE",
+        ),
+        ("CURL_CA_BUNDLE", "/etc/other.pem", f"CURL_CA_BUNDLE is /etc/other.pem, not {BUNDLE}"),
+        ("AWS_CA_BUNDLE", "/nowhere", f"AWS_CA_BUNDLE is /nowhere, not {BUNDLE}"),
+        ("SSL_CERT_FILE", None, "SSL_CERT_FILE is not set"),
+        ("PYTHONHTTPSVERIFY", "0", "PYTHONHTTPSVERIFY is set ('0'): verification is off"),
+        ("GIT_SSL_NO_VERIFY", "1", "GIT_SSL_NO_VERIFY is set ('1'): verification is off"),
+        ("NODE_TLS_REJECT_UNAUTHORIZED", "0", "NODE_TLS_REJECT_UNAUTHORIZED is set ('0'): verification is off"),
+        ("CONDA_SSL_VERIFY", "", "CONDA_SSL_VERIFY is set (''): verification is off"),
+        ("PIP_TRUSTED_HOST", "mirror", "PIP_TRUSTED_HOST is set ('mirror'): verification is off"),
+    ],
+)
+def test_environment_that_points_elsewhere_or_switches_off_fails(
+    lab: Lab, name: str, value: str | None, problem: str
+) -> None:
+    got = problems(asked(lab, more={"/etc/other.pem": ROOTS[0]}, **{name: value}))
+    assert len(got) == 1
+    assert got[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "problem"),
+    [
+        (
+            "/etc/pip.conf",
+            "[global]\ncert = /etc/other.pem\n",
+            f"cert in /etc/pip.conf is /etc/other.pem, not {BUNDLE}",
+        ),
+        ("/etc/pip.conf", "[global]\ntrusted-host = a b\n", "trusted-host in /etc/pip.conf is set ('a b'): "),
+        ("/etc/wgetrc", "check_certificate = off\n", "check_certificate in /etc/wgetrc is 'off': verification is off"),
+        ("/etc/wgetrc", "ca_certificate=/etc/other.pem\n", "ca_certificate in /etc/wgetrc is /etc/other.pem, not "),
+        ("/root/.curlrc", "insecure\n", "insecure in /root/.curlrc is set (''): verification is off"),
+        (
+            "/etc/gitconfig",
+            "[http]\n\tsslVerify = false\n",
+            "sslVerify in /etc/gitconfig is 'false': verification is off",
+        ),
+        ("/root/.npmrc", "strict-ssl=false\n", "strict-ssl in /root/.npmrc is 'false': verification is off"),
+        ("/opt/conda/.condarc", "ssl_verify:\n", "ssl_verify in /opt/conda/.condarc is '': verification is off"),
+        ("/opt/conda/.condarc", "verify_ssl: no\n", "verify_ssl in /opt/conda/.condarc is 'no': verification is off"),
+        (
+            "/etc/apt/apt.conf.d/99x",
+            'Acquire::https::Verify-Peer "false";\n',
+            "apt's Acquire::https::Verify-Peer is 'false': verification is off",
+        ),
+        (
+            "/etc/apt/apt.conf.d/99x",
+            'Acquire::https::mirror::CAInfo "/etc/other.pem";\n',
+            f"apt's Acquire::https::mirror::CAInfo is /etc/other.pem, not {BUNDLE}",
+        ),
+        (
+            "/usr/lib/ssl/cert.pem",
+            ROOTS[0],
+            "OpenSSL's default file /usr/lib/ssl/cert.pem is /usr/lib/ssl/cert.pem, not ",
+        ),
+        (f"{SITE}/certifi/cacert.pem", ROOTS[0], f"certifi's copy {SITE}/certifi/cacert.pem is "),
+    ],
+)
+def test_file_that_points_elsewhere_or_switches_off_fails(lab: Lab, path: str, content: str, problem: str) -> None:
+    got = problems(asked(lab, more={"/etc/other.pem": ROOTS[0], path: content}))
+    assert len(got) == 1
+    assert got[0].startswith(problem)
+
+
+def test_comment_is_no_setting(lab: Lab) -> None:
+    assert asked(lab, more={"/etc/wgetrc": "# check_certificate = off\n"}).outcome is Outcome.PASS
+
+
+def test_pips_own_copy_counts_where_pip_is_told_nothing(lab: Lab) -> None:
+    path = f"{SITE}/pip/_vendor/certifi/cacert.pem"
+    (problem, *rest) = problems(asked(lab, more={path: ROOTS[0]}, PIP_CERT=None, REQUESTS_CA_BUNDLE=None))
+    assert problem == f"pip's own copy {path} is {path}, not {BUNDLE}: lay a link to the bundle over it"
+    assert rest == ["REQUESTS_CA_BUNDLE is not set: its clients would use a store of their own"]
+
+
+def test_certificate_beside_the_bundle_fails(lab: Lab) -> None:
+    files: dict[str, str | Link] = {
+        "/usr/share/ca-certificates/old.crt": root("Distrusted since"),
+        "/etc/ssl/certs/0123abcd.0": Link("/usr/share/ca-certificates/old.crt"),
+    }
+    (problem,) = problems(asked(lab, more=files))
+    assert problem == (
+        "1 certificates beside the bundle are trusted by OpenSSL and Go and are not in it, "
+        "/usr/share/ca-certificates/old.crt for one"
+    )
+
+
+def test_hash_links_to_certificates_of_the_bundle_pass(lab: Lab) -> None:
+    files: dict[str, str | Link] = {"/etc/ssl/certs/first.pem": ROOTS[0], "/etc/ssl/certs/0.0": Link("first.pem")}
+    assert asked(lab, more=files).outcome is Outcome.PASS
