@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Final, cast
 
 from builder.errors import DiskError, IntegrityError
@@ -121,7 +120,7 @@ class Partial:
     def __enter__(self) -> Partial:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def write(self, chunk: bytes) -> None:

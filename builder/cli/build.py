@@ -59,7 +59,7 @@ def build(
         if not as_json:
             _show(place, outcomes)
     if as_json:
-        print(json.dumps({"images": [_outcomes(place, o) for o in done]}, indent=2))
+        print(json.dumps({"images": [_outcomes(o) for o in done]}, indent=2))
 
 
 @app.command()
@@ -287,7 +287,7 @@ def _show_report(place: Workplace, report: Report, as_json: bool) -> None:
     print(f"evidence: {place.reports.junit_path(report).with_suffix('.json')}")
 
 
-def _outcomes(place: Workplace, outcomes: Outcomes) -> dict[str, Any]:
+def _outcomes(outcomes: Outcomes) -> dict[str, Any]:
     return {
         "name": outcomes.name,
         "image": outcomes.image,

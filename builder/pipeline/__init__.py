@@ -1,0 +1,29 @@
+"""From recipe to tag: wires the adapters and chains the verbs. A value travels one way.
+
+recipe -> lock -> fetch -> plan -> render -> build -> check -> seal -> tag
+"""
+
+from builder.pipeline.chain import VERBS, Foreseen, Options, Outcomes, foresee, run
+from builder.pipeline.last import last_image, last_report, last_seal
+from builder.pipeline.verbs import Described, check_rendering, checked, describe, described, locked, tagged
+from builder.pipeline.workplace import Workplace
+
+__all__ = [
+    "VERBS",
+    "Described",
+    "Foreseen",
+    "Options",
+    "Outcomes",
+    "Workplace",
+    "check_rendering",
+    "checked",
+    "describe",
+    "described",
+    "foresee",
+    "last_image",
+    "last_report",
+    "last_seal",
+    "locked",
+    "run",
+    "tagged",
+]

@@ -1,0 +1,179 @@
+"""The chain: every verb in turn, for one recipe; does nothing when nothing has changed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from builder.models.report import Outcome
+from builder.pipeline.last import standing
+from builder.pipeline.verbs import Described, carry_out, checked, describe, locked, peak, tagged
+from builder.stages.lock import is_stale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.models.base import ImageId
+    from builder.models.report import Report
+    from builder.pipeline.workplace import Workplace
+    from builder.progress import Progress
+    from builder.stages.fetch import FetchSummary
+
+Verb = Literal["lock", "fetch", "render", "build", "check", "tag"]
+VERBS: tuple[Verb, ...] = ("lock", "fetch", "render", "build", "check", "tag")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a person may ask of a run besides its recipe."""
+
+    until: Verb = "tag"
+    all_checks: bool = False
+    no_cache: bool = False
+    jobs: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a verb did."""
+
+    verb: Verb
+    reused: bool
+    detail: str
+    seconds: float
+
+
+@dataclass(kw_only=True)
+class Outcomes:
+    """How a run went, verb by verb."""
+
+    name: str
+    steps: list[Step] = field(default_factory=list)
+    image: ImageId | None = None
+    names: tuple[str, ...] = ()
+    report: Report | None = None
+
+    @contextmanager
+    def timed(self, verb: Verb) -> Iterator[_Note]:
+        """Notes what the verb does within the `with` block."""
+        note, begun = _Note(), time.monotonic()
+        yield note
+        seconds = time.monotonic() - begun
+        self.steps.append(Step(verb=verb, reused=note.reused, detail=note.detail, seconds=seconds))
+
+    def reuse(self, verb: Verb, detail: str) -> None:
+        """Notes that there was nothing to do."""
+        self.steps.append(Step(verb=verb, reused=True, detail=detail, seconds=0.0))
+
+
+@dataclass
+class _Note:
+    reused: bool = False
+    detail: str = ""
+
+
+def run(place: Workplace, name: str, progress: Progress, options: Options) -> Outcomes:
+    """The chain, up to a verb; says of each whether it did anything."""
+    outcomes = Outcomes(name=name)
+    wanted = VERBS[: VERBS.index(options.until) + 1]
+    loaded = place.load(name)
+    with outcomes.timed("lock") as note:
+        result = locked(place, loaded, progress)
+        note.reused = not result.moved and not result.notes
+        note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
+    now = describe(place, loaded, result.lock)
+    if options.until == "tag" and not (options.all_checks or options.no_cache) and _stands(place, now, outcomes):
+        return outcomes
+    if "fetch" in wanted:
+        with outcomes.timed("fetch") as note:
+            summary = place.bring(now.loaded, now.lock, now.plan.artifacts(), progress, options.jobs)
+            note.reused, note.detail = not summary.served and not summary.derived, _fetched(summary)
+    if "render" in wanted:
+        with outcomes.timed("render") as note:
+            changed = place.project.write_rendering(now.rendered)
+            note.reused, note.detail = not changed, f"{len(changed)} of {len(now.rendered.files)} files changed"
+    if "build" in wanted:
+        _build_and_check(place, now, progress, options, outcomes)
+    return outcomes
+
+
+def _build_and_check(
+    place: Workplace, now: Described, progress: Progress, options: Options, outcomes: Outcomes
+) -> None:
+    with outcomes.timed("build") as note:
+        built = carry_out(place, now, progress, no_cache=options.no_cache)
+        outcomes.image = built.image
+        note.reused = built.steps_run == 0
+        note.detail = f"{built.steps_run} steps run, {built.steps_cached} cached: {built.image[7:19]}"
+    if options.until == "build":
+        return
+    with outcomes.timed("check") as note:
+        report = outcomes.report = checked(place, now, built.image, progress, all_checks=options.all_checks)
+        carried = sum(r.image != report.image for r in report.results)
+        note.detail = _counts(report) + (f", {carried} carried over" if carried else "")
+    if options.until == "check":
+        return
+    with outcomes.timed("tag") as note:
+        sealed = tagged(place, now, report)
+        place.engine.untag(built.staging)
+        outcomes.names = sealed.names
+        note.detail = ", ".join(sealed.names)
+
+
+def _stands(place: Workplace, now: Described, outcomes: Outcomes) -> bool:
+    """Whether there is nothing to do; notes why."""
+    if place.project.differences(now.rendered) or (found := standing(place, now)) is None:
+        return False
+    for name in found.seal.names:
+        if (facts := place.engine.inspect(name)) is None or facts.id != found.seal.image:
+            return False
+    outcomes.image, outcomes.names, outcomes.report = found.seal.image, found.seal.names, found.report
+    outcomes.reuse("render", f"{len(now.rendered.files)} files as they are")
+    outcomes.reuse("build", f"image {found.seal.image[7:19]}")
+    outcomes.reuse("check", _counts(found.report))
+    outcomes.reuse("tag", ", ".join(found.seal.names))
+    return True
+
+
+def _fetched(summary: FetchSummary) -> str:
+    if not summary.served and not summary.derived:
+        return f"{summary.present} artifacts in the store"
+    bytes_ = sum(s.bytes for s in summary.served)
+    return f"{sum(s.files for s in summary.served)} files, {bytes_ / 1e6:,.0f} MB; {summary.derived} made here"
+
+
+def _counts(report: Report) -> str:
+    counts = {outcome: len(report.with_outcome(outcome)) for outcome in Outcome}
+    return ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """What a run would do."""
+
+    name: str
+    lock: str
+    fetch: str
+    render: str
+    build: str
+
+
+def foresee(place: Workplace, name: str) -> Foreseen:
+    """What `run` would do; asks the store and the engine, changes nothing."""
+    loaded, found = place.load(name), place.project.read_lock(name)
+    if found is None or is_stale(found, loaded.recipe, loaded.extra):
+        made = "made" if found is None else "made anew: the recipe changed"
+        return Foreseen(name=name, lock=made, fetch="what the lock will name", render="anew", build="anew")
+    now = describe(place, loaded, found)
+    missing = place.store.missing(now.plan.artifacts())
+    differing = place.project.differences(now.rendered)
+    stands = not differing and standing(place, now) is not None
+    return Foreseen(
+        name=name,
+        lock="as it is",
+        fetch=f"{len(missing)} files, {sum(a.size for a in missing) / 1e6:,.0f} MB" if missing else "nothing",
+        render=f"{len(differing)} files" if differing else "as it is",
+        build="nothing: the sealed image is what is asked" if stands else f"up to {peak(now) / 1e9:.1f} GB of disk",
+    )

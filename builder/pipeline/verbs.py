@@ -1,0 +1,194 @@
+"""Each verb with its adapters: what the commands of the same names call, and what `chain` runs one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from builder.errors import DiskError, LockError, RenderingError, TagError
+from builder.stages.check import check
+from builder.stages.lock import LockResult, is_stale, lock
+from builder.stages.plan import plan
+from builder.stages.render import render
+from builder.stages.seal import seal
+
+if TYPE_CHECKING:
+    from builder.adapters.project import Loaded
+    from builder.models.base import ImageId
+    from builder.models.build import Built
+    from builder.models.build_engine import BuildEngine
+    from builder.models.engine import ImageFacts
+    from builder.models.lock import Lock
+    from builder.models.plan import Plan
+    from builder.models.rendered import Rendered
+    from builder.models.report import Report
+    from builder.models.seal import Seal
+    from builder.pipeline.workplace import Workplace
+    from builder.progress import Progress
+
+PEAK = 5
+"""What an image's first build takes on the engine's disk, in sizes of its artifacts: the artifacts, and twice what
+they unpack to (the quickstart: 3.9 GB of artifacts, 18.6 GB at the peak)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A recipe with all that follows from it and its lock alone."""
+
+    loaded: Loaded
+    lock: Lock
+    plan: Plan
+    rendered: Rendered
+
+
+def locked(
+    place: Workplace, loaded: Loaded, progress: Progress, *, upgrade: frozenset[str] = frozenset()
+) -> LockResult:
+    """The recipe's lock, made or made anew if need be, and written."""
+    name = loaded.recipe.name
+    previous = place.project.read_lock(name)
+    if previous and not upgrade and not is_stale(previous, loaded.recipe, loaded.extra):
+        return LockResult(lock=previous, moved=())
+    from builder.adapters.locking import locking_ports
+    from builder.adapters.mirrors import load_mirrors
+
+    ports = locking_ports(
+        place.store,
+        fetch=lambda artifacts: place.bring(loaded, None, artifacts, progress, jobs=4),
+        mirrors=load_mirrors(),
+    )
+    result = lock(
+        loaded.recipe,
+        extra=loaded.extra,
+        catalog=place.catalog,
+        ports=ports,
+        previous=previous,
+        upgrade=upgrade,
+        progress=progress,
+    )
+    if result.lock != previous:
+        place.project.write_lock(name, result.lock)
+    return result
+
+
+def described(place: Workplace, name: str) -> Described:
+    """The plan and the rendering. Raises LockError when there is no lock, or one of another recipe."""
+    loaded = place.load(name)
+    found = place.project.read_lock(name)
+    if found is None or is_stale(found, loaded.recipe, loaded.extra):
+        raise LockError(
+            f"{name} is not locked" if found is None else f"the recipe {name} has changed since it was locked",
+            where=str(place.project.lock_path(name)),
+            remedy=f"run `builder lock {name}`",
+        )
+    return describe(place, loaded, found)
+
+
+def describe(place: Workplace, loaded: Loaded, lock: Lock) -> Described:
+    """What follows from a recipe and its lock; pure but for the base catalogue."""
+    recipe = loaded.recipe
+    python = place.catalog.bases[recipe.base].python[recipe.python]
+    decided = plan(recipe, lock, interpreter=python.interpreter)
+    return Described(loaded=loaded, lock=lock, plan=decided, rendered=render(decided))
+
+
+def check_rendering(place: Workplace, described: Described) -> None:
+    """Raises RenderingError unless `images/NAME/` is what the recipe and its lock render to."""
+    if differences := place.project.differences(described.rendered):
+        name = described.rendered.name
+        raise RenderingError(
+            f"{place.project.rendering_path(name)} is not what its recipe and lock render to",
+            seen=", ".join(differences[:5]) + (f" and {len(differences) - 5} more" if len(differences) > 5 else ""),
+            remedy=f"run `builder render {name}` and commit what it writes",
+        )
+
+
+def carry_out(place: Workplace, described: Described, progress: Progress, *, no_cache: bool = False) -> Built:
+    """Builds to the staging name."""
+    from builder.adapters.buildx import Buildx
+    from builder.adapters.engine_doctor import require_engine
+    from builder.adapters.engine_reach import feeding_for
+    from builder.adapters.feed import StoreFeed
+    from builder.stages.build import build
+
+    engine = require_engine()
+    _require_room(place, described, engine)
+    return build(
+        described.plan,
+        described.rendered,
+        context=place.project.rendering_path(described.plan.name),
+        runner=Buildx(engine),
+        feed=StoreFeed(place.store.root),
+        progress=progress,
+        feeding=feeding_for(engine),
+        no_cache=no_cache,
+    )
+
+
+def peak(described: Described) -> int:
+    """Bytes that a first build takes on the engine's disk, at its highest."""
+    return PEAK * sum(artifact.size for artifact in described.plan.artifacts())
+
+
+def _require_room(place: Workplace, described: Described, engine: BuildEngine) -> None:
+    """A first build needs its peak; one after it, the layers that changed, of which nobody knows beforehand."""
+    from builder.adapters.engine_reach import engine_root_free
+
+    name, free = described.plan.name, engine_root_free(engine)
+    before = place.reports.latest_seal(name)
+    if free is None or (before and place.engine.inspect(before.image)):
+        return
+    if free < (needed := peak(described)):
+        raise DiskError(
+            f"{name}: its first build takes up to {needed / 1e9:.1f} GB where the engine keeps its images",
+            where=str(engine.root),
+            seen=f"{free / 1e9:.1f} GB free",
+            remedy="make room (`docker system df` shows what takes it, `docker builder prune` frees build cache)",
+        )
+
+
+def checked(
+    place: Workplace, described: Described, image: ImageId, progress: Progress, *, all_checks: bool = False
+) -> Report:
+    """Asks the image every question of the recipe, and keeps the report."""
+    from builder.stages.notices import notices
+
+    recipe = described.loaded.recipe
+    report = check(
+        recipe=recipe,
+        plan=described.plan,
+        lock=described.lock,
+        rendering=described.rendered.digest,
+        image=_facts(place, image),
+        runner=place.engine,
+        progress=progress,
+        previous=place.reports.latest(recipe.name),
+        all_checks=all_checks,
+        notices=notices(recipe, place.catalog, today=datetime.now(timezone.utc).date()),
+    )
+    place.reports.write(report)
+    return report
+
+
+def tagged(place: Workplace, described: Described, report: Report) -> Seal:
+    """Seals what passed and gives it its names. Raises what `seal` and `tag` raise."""
+    from builder.stages.tag import tag
+
+    sealed = seal(
+        recipe=described.loaded.recipe,
+        lock=described.lock,
+        rendering=described.rendered.digest,
+        image=report.image,
+        report=report,
+    )
+    tag(sealed, place.engine)
+    place.reports.write_seal(sealed)
+    return sealed
+
+
+def _facts(place: Workplace, image: str) -> ImageFacts:
+    facts = place.engine.inspect(image)
+    if facts is None:
+        raise TagError("the engine does not have that image", where=image, remedy="run `builder build`")
+    return facts

@@ -1,0 +1,95 @@
+"""The adapters of one run, wired: each is made when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from builder.adapters.project import Loaded, Project
+from builder.checks import CHECKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.adapters.engine import Engine
+    from builder.adapters.reports import Reports
+    from builder.adapters.store import Store
+    from builder.models.catalog import Catalog
+    from builder.models.lock import Artifact, Lock
+    from builder.progress import Progress
+    from builder.stages.fetch import FetchSummary
+
+
+class Workplace:
+    """The adapters of one run, each made when it is first needed: their imports are what a run that does nothing
+    would spend its time on."""
+
+    def __init__(self, project: Project | None = None) -> None:
+        self.project = project or Project()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What images can start from."""
+        from builder.adapters.catalog import load_catalog
+
+        return load_catalog()
+
+    @cached_property
+    def store(self) -> Store:
+        """Where artifacts are."""
+        from builder.adapters.store import Store
+
+        return Store()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that holds images and runs checks."""
+        from builder.adapters.engine import Engine
+
+        return Engine()
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Where reports and seals are."""
+        from builder.adapters.reports import Reports
+
+        return Reports()
+
+    def load(self, name: str) -> Loaded:
+        """The recipe, with every fault of it at once."""
+        checks = {name: script.arguments for name, script in CHECKS.items()}
+        return self.project.load(name, bases=self.catalog.bases.keys(), checks=checks)
+
+    def bring(
+        self, loaded: Loaded, lock: Lock | None, artifacts: Sequence[Artifact], progress: Progress, jobs: int
+    ) -> FetchSummary:
+        """Brings artifacts into the store, and makes those again that are derived from others of the lock."""
+        from builder.adapters.derive import derive
+        from builder.adapters.http import Http
+        from builder.adapters.mirrors import load_mirrors
+        from builder.mirrors.sources import Sources
+        from builder.stages.fetch import fetch
+
+        transport = Http(jobs=2 * jobs)
+        recipe = loaded.recipe
+        sources = Sources(load_mirrors(), transport=transport, pip=recipe.pip.mirrors, apt=recipe.apt.mirrors)
+
+        def more(wanted: Sequence[Artifact]) -> FetchSummary:
+            return fetch(
+                wanted,
+                store=self.store,
+                sources=sources,
+                transport=transport,
+                progress=progress,
+                jobs=jobs,
+                derive=make,
+            )
+
+        def make(artifact: Artifact) -> None:
+            if lock is not None:
+                derive(lock, artifact, store=self.store, fetch=more, extra=loaded.extra)
+
+        try:
+            return more(artifacts)
+        finally:
+            transport.close()
