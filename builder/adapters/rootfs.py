@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from builder.adapters.partial import hash_file
 from builder.errors import BuildError, HostError, LockError
@@ -50,7 +51,7 @@ def make_rootfs(packages: Mapping[Path, Package], *, suite: str, arch: str, epoc
             *("--skip=output/dev", f"--include={','.join(sorted(p.name for p in packages.values()))}"),
             *(f"--customize-hook={line}" for line in _CLEAN),
             # Trusted: the repository is this folder, whose every file has the hash that the lock names.
-            *(suite, str(out), f"deb [trusted=yes] copy:{folder} ./"),
+            *(suite, str(out), f"deb [trusted=yes] copy:{quote(str(folder))} ./"),
         ]
         env = {**_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
         done = subprocess.run(
@@ -138,8 +139,11 @@ def _placed(deb: Path, folder: Path) -> str:
 
 def _environment() -> dict[str, str]:
     """Little of the host's: maintainer scripts run under it, and what they see may end in files."""
-    kept = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR")
-    return {**{key: os.environ[key] for key in kept if key in os.environ}, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    kept = ("HOME", "USER", "LOGNAME", "TMPDIR")
+    # dpkg refuses to work where PATH lacks ldconfig, and that of a plain user on Debian does.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+    own = {"PATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return {**{key: os.environ[key] for key in kept if key in os.environ}, **own}
 
 
 def _drain(stream: IO[bytes]) -> None:

@@ -180,8 +180,16 @@ def _kept(job: _Job, asked: tuple[str, ...]) -> _Ground | None:
 
 
 def _new_ground(job: _Job, lists: Lists, asked: tuple[str, ...]) -> _Ground:
+    if isinstance(job.entry, RootfsEntry):
+        # Asked for nothing but its refusal: a misspelt package is told now and not after half a minute of bootstrap.
+        lists.install((*_bootstrap_names(job.entry), *asked), status="", where=job.where("apt"))
     busybox, binary = _busybox(job, lists)
     return _Ground(base=_new_base(job, lists), busybox=busybox, binary=binary, asked=asked, apt=None, roots=None)
+
+
+def _bootstrap_names(entry: RootfsEntry) -> tuple[str, ...]:
+    """What a root file system is made of, in apt's words."""
+    return ("?essential", "?priority(required)", *entry.include)
 
 
 def _kept_base(job: _Job) -> RootfsBase | ImageBase | None:
@@ -200,8 +208,7 @@ def _new_base(job: _Job, lists: Lists) -> RootfsBase | ImageBase:
     entry = job.entry
     if isinstance(entry, ImageEntry):
         return job.ports.registry.image(entry)
-    names = ("?essential", "?priority(required)", *entry.include)
-    packages = lists.install(names, status="", where=f"bases.yaml: {job.recipe.base}")
+    packages = lists.install(_bootstrap_names(entry), status="", where=f"bases.yaml: {job.recipe.base}")
     # The archive is made from all but itself; its own place is filled in when its hash is known.
     nothing = Artifact.model_validate({"source": "derived", "path": "rootfs", "sha256": "0" * 64, "size": 0})
     base = RootfsBase(
