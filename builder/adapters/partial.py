@@ -126,12 +126,12 @@ class Partial:
     def write(self, chunk: bytes) -> None:
         """Appends; raises DiskError, with what was written before still good."""
         rest = memoryview(chunk)
-        with disk_errors(self._place, needed=self._expected.size - self.size):
-            while rest:
+        while rest:
+            with disk_errors(self._place, needed=self._expected.size - self.size):
                 count = self._file.write(rest)
-                self._digest.update(rest[:count])
-                self.size += count
-                rest = rest[count:]
+            self._digest.update(rest[:count])
+            self.size += count
+            rest = rest[count:]
 
     def restart(self) -> None:
         """Forgets every byte."""

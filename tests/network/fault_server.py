@@ -34,7 +34,7 @@ class Mirror(ThreadingHTTPServer):
     ):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.fault, self.page, self.tls = files, fault, page, tls
-        self.delay = 0.0
+        self.delay = self.pace = 0.0
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.gate: threading.Event | None = None
         if tls:
@@ -160,9 +160,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         for begin in range(0, len(body[:cut]), 1 << 16):
-            self.wfile.write(body[begin : min(begin + (1 << 16), cut or len(body))])
-            if self.server.gate:
+            time.sleep(self.server.pace)
+            if self.server.gate and begin:
                 self.server.gate.wait(20)
+            self.wfile.write(body[begin : min(begin + (1 << 16), cut or len(body))])
         self.wfile.flush()
         if cut is not None and close:
             self.close_connection = True
