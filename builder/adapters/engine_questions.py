@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import struct
@@ -20,6 +21,8 @@ from builder.errors import EngineError
 from builder.models.build_engine import Loopback
 
 _TIMEOUT = 10.0
+_NAMED = "DOCKER_HOST names this address: correct it, or unset it to use the local engine"
+_LOCAL = "start it (`sudo systemctl start docker`), or let `.ci/engine` of the checkout install and start one"
 
 
 class Questions(Protocol):
@@ -146,7 +149,7 @@ def no_answer(address: str, seen: object) -> EngineError:
         )
     elif isinstance(seen, FileNotFoundError | ConnectionRefusedError):
         what = "no container engine is running"
-        remedy = "start it (`sudo systemctl start docker`), or let `.ci/engine` of the checkout install and start one"
+        remedy = _NAMED if os.environ.get("DOCKER_HOST") else _LOCAL
     else:
         what, remedy = "the container engine does not answer", "see `docker version`, which asks the same engine"
     text = f"{type(seen).__name__}: {seen}" if isinstance(seen, BaseException) else str(seen)

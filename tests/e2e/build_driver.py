@@ -38,8 +38,9 @@ def main(folder: Path, thread: str, *, signals: bool) -> None:
         )
         return built.image
 
-    print("building", flush=True)
-    print(once() if thread == "main" else _in_a_thread(once), flush=True)
+    sys.stdout.write("building\n")
+    sys.stdout.flush()
+    sys.stdout.write(once() if thread == "main" else _in_a_thread(once))
 
 
 def _in_a_thread(once: object) -> str:
