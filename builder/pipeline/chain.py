@@ -81,7 +81,7 @@ def run(place: Workplace, name: str, progress: Progress, options: Options) -> Ou
     loaded = place.load(name)
     with outcomes.timed("lock") as note:
         result = locked(place, loaded, progress)
-        note.reused = not result.moved and not result.notes
+        note.reused = not result.made
         note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
     now = describe(place, loaded, result.lock)
     if options.until == "tag" and not (options.all_checks or options.no_cache) and _stands(place, now, outcomes):

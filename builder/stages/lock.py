@@ -28,6 +28,8 @@ class LockResult:
     moved: tuple[Moved, ...]
     notes: tuple[str, ...] = ()
     """What the CA bundle leaves out, and why."""
+    made: bool = False
+    """Whether anybody was asked; False: the previous lock stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ def _result(
         apt=ground.apt or (),
         pip=tuple(wheel.package for wheel in pip),
     )
-    return LockResult(lock=new, moved=moved(before, new), notes=bundle.notes)
+    return LockResult(lock=new, moved=moved(before, new), notes=bundle.notes, made=True)
 
 
 def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
