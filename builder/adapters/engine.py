@@ -53,13 +53,11 @@ class Engine:
 
     @cached_property
     def _client(self) -> docker.DockerClient:
-        import docker  # noqa: PLC0415 - not on the path of `builder --help`
-
-        address = self.address
         with self._talking("no container engine answers"):
-            client = docker.from_env(timeout=60, use_ssh_client=address.startswith("ssh://"))
-            client.ping()
-            return client
+            first = _connected(self.address, "1.41")
+            version = first.version(api_version=False)["ApiVersion"]
+            first.close()
+            return _connected(self.address, version)
 
     @cached_property
     def facts(self) -> EngineFacts:
@@ -173,6 +171,22 @@ class Engine:
             raise EngineError(what, where=self.address, seen=str(error.explanation or error)) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
             raise EngineError(what, where=self.address, seen=_innermost(error), remedy=_REMEDY) from error
+
+
+def _connected(address: str, version: str) -> docker.DockerClient:
+    """A client that has not said anything yet; it trusts what DOCKER_CERT_PATH or the context says.
+
+    `requests` lets REQUESTS_CA_BUNDLE win over that, so an engine behind TLS would be refused wherever the site's own
+    bundle is set: the environment is read for its proxies alone.
+    """
+    import docker  # noqa: PLC0415 - not on the path of `builder --help`
+    from requests.utils import get_environ_proxies  # noqa: PLC0415
+
+    client = docker.from_env(timeout=60, version=version, use_ssh_client=address.startswith("ssh://"))
+    client.api.trust_env = False
+    if client.api.base_url.startswith(("http://", "https://")):
+        client.api.proxies = get_environ_proxies(client.api.base_url)
+    return client
 
 
 def _innermost(error: BaseException) -> str:
