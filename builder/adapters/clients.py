@@ -16,7 +16,7 @@ from typing import Final
 
 from builder.errors import HostError
 
-_TARGET: Final = re.compile(r"^'(?P<root>[^']+?)/+dists/(?P<suite>[^']+?)/(?:InRelease|Release)'", re.MULTILINE)
+_TARGET: Final = re.compile(r"^(?P<root>\S+?)/* (?P<suite>\S+)$", re.MULTILINE)
 _OS_RELEASE: Final = Path("/etc/os-release")
 
 
@@ -52,10 +52,15 @@ class HostClients:
 
 
 def _pip_index() -> str | None:
-    """`global.index-url` of pip's files; None when there is no pip or no such setting."""
+    """`index-url` of pip's files; None when there is no pip or no such setting.
+
+    From `pip config list`: `pip config get` overlooks the file that PIP_CONFIG_FILE names (pip 23.2).
+    """
     found = shutil.which("pip3") or shutil.which("pip")
     pip = [sys.executable, "-m", "pip"] if find_spec("pip") else [found] if found else []
-    return _output([*pip, "config", "get", "global.index-url"]) if pip else None
+    listed = _output([*pip, "config", "list"]) if pip else None
+    values = dict(re.findall(r"^(install|global)\.index-url='(.*)'$", listed or "", re.MULTILINE))
+    return values.get("install") or values.get("global")
 
 
 def _uv_index() -> str:
@@ -74,8 +79,9 @@ def _uv_index() -> str:
 
 
 def _apt_targets() -> str:
-    """What `apt-get update` would ask for; needs no package lists and no rights."""
-    return _output(["apt-get", "update", "--print-uris"]) or "" if shutil.which("apt-get") else ""
+    """Root and suite of each index that apt would use; needs no package lists and no rights."""
+    asked = ["apt-get", "indextargets", "--no-release-info", "--format", "$(SITE) $(RELEASE)"]
+    return _output(asked) or "" if shutil.which("apt-get") else ""
 
 
 def _os_release() -> dict[str, str]:
@@ -88,7 +94,7 @@ def _os_release() -> dict[str, str]:
 
 
 def _debian_roots(targets: str, release: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Source and root of each line that is Debian's: by the root's name, or by the suite on a Debian host.
+    """Source and root of each target that is Debian's: by the root's name, or by the suite on a Debian host.
 
     A company's proxy may call its copy anything; then the code name of the running Debian tells it.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import netrc
+import os
 import urllib.request
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -39,7 +40,7 @@ def split_login(url: str) -> tuple[str, str | None]:
 def netrc_login(url: str) -> str | None:
     """`user:password` of the URL's host in the user's netrc file, as pip, uv and curl read it."""
     try:
-        found = netrc.netrc().authenticators(urlsplit(url).hostname or "")
+        found = netrc.netrc(os.environ.get("NETRC")).authenticators(urlsplit(url).hostname or "")
     except (OSError, netrc.NetrcParseError):
         return None
     return f"{found[0]}:{found[2]}" if found else None

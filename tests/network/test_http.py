@@ -1,0 +1,250 @@
+"""GET as the host's own clients do it: proxies, logins, redirects, trust."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+from fault_server import Mirror, refusing
+
+from builder.adapters.http import Http
+from builder.errors import HostError
+from builder.mirrors.transport import Unavailable
+
+pytestmark = pytest.mark.network
+
+FILES = {"one-1.0-py3-none-any.whl": b"wheel"}
+PATH = "/files/one-1.0-py3-none-any.whl"
+Serve = Callable[..., Mirror]
+
+
+def got(url: str) -> bytes:
+    body = Http(connect=2.0, stall=2.0).open(url)
+    try:
+        return b"".join(body.chunks())
+    finally:
+        body.close()
+
+
+class Relay(ThreadingHTTPServer):
+    """A proxy that notes what it was asked for, or a server that redirects."""
+
+    daemon_threads = True
+
+    def __init__(self, redirect: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), _RelayHandler)
+        self.redirect, self.seen = redirect, list[tuple[str, str, str | None]]()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _RelayHandler(BaseHTTPRequestHandler):
+    server: Relay
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        self.server.seen.append(("GET", self.path, self.headers.get("Proxy-Authorization")))
+        if self.server.redirect:
+            self.send_response(302)
+            self.send_header("Location", self.server.redirect)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "9")
+        self.end_headers()
+        self.wfile.write(b"via proxy")
+
+    def do_CONNECT(self) -> None:
+        self.server.seen.append(("CONNECT", self.path, self.headers.get("Proxy-Authorization")))
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as there:
+            self.send_response(200)
+            self.end_headers()
+            back = threading.Thread(target=_pump, args=(there, self.connection), daemon=True)
+            back.start()
+            _pump(self.connection, there)
+            back.join(5)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+@pytest.fixture
+def relay() -> Iterator[Callable[..., Relay]]:
+    running: list[Relay] = []
+
+    def start(redirect: str = "") -> Relay:
+        server = Relay(redirect)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def secure(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    """A mirror over TLS, whose authority SSL_CERT_FILE names."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return serve(FILES, tls=context)
+
+
+def header(mirror: Mirror, name: str) -> str | None:
+    """Of the first request."""
+    return {k.lower(): v for k, v in mirror.seen[0][1].items()}.get(name)
+
+
+def basic(login: str) -> str:
+    return "Basic " + base64.b64encode(login.encode()).decode()
+
+
+def test_a_server_of_a_trusted_authority_is_asked(secure: Mirror) -> None:
+    assert got(secure.url + PATH) == b"wheel"
+
+
+def test_a_server_under_another_name_is_refused(secure: Mirror) -> None:
+    url = secure.url.replace("127.0.0.1", "localhost") + PATH
+    with pytest.raises(Unavailable) as caught:
+        got(url)
+    assert str(caught.value).startswith("its TLS is not trusted: Hostname mismatch")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"])
+def test_what_pip_and_curl_are_told_to_trust_is_trusted(
+    secure: Mirror, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for other in ("REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    bundle = os.environ["SSL_CERT_FILE"]
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(Unavailable, match="not trusted"):
+        got(secure.url + PATH)
+    monkeypatch.setenv(name, bundle)
+    assert got(secure.url + PATH) == b"wheel"
+
+
+def test_plain_http_goes_through_the_proxy(relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = relay()
+    monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//user:p%40ss@"))
+    assert got("http://mirror.test/file") == b"via proxy"
+    assert proxy.seen == [("GET", "http://mirror.test/file", basic("user:p@ss"))]
+
+
+def test_https_goes_through_a_tunnel_of_the_proxy(
+    secure: Mirror, relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = relay()
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:pass@"))
+    assert got(secure.url + PATH) == b"wheel"
+    assert proxy.seen == [("CONNECT", secure.url.removeprefix("https://"), basic("user:pass"))]
+
+
+def test_no_proxy_is_honoured(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing() as dead:
+        monkeypatch.setenv("http_proxy", dead)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert got(serve(FILES).url + PATH) == b"wheel"
+
+
+def test_a_dead_proxy_is_named_as_the_cause_without_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing() as dead:
+        monkeypatch.setenv("http_proxy", dead)
+        with pytest.raises(Unavailable) as caught:
+            got("http://mirror.test/file")
+    assert str(caught.value) == "the proxy does not let it through: Connection refused"
+
+
+def test_a_socks_proxy_is_told_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    with pytest.raises(HostError, match="this kind of proxy is not known"):
+        got("http://mirror.test/file")
+
+
+def test_a_login_in_the_address_is_sent_and_not_in_the_path(serve: Serve) -> None:
+    mirror = serve(FILES)
+    got(mirror.url.replace("//", "//me:p%40ss@") + PATH)
+    path, _ = mirror.seen[0]
+    assert (path, header(mirror, "authorization")) == (PATH, basic("me:p@ss"))
+
+
+def test_a_login_in_netrc_is_sent(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    mirror = serve(FILES)
+    got(mirror.url + PATH)
+    assert header(mirror, "authorization") == basic("me:secret")
+
+
+def test_a_login_stays_behind_when_another_host_is_redirected_to(serve: Serve, relay: Callable[..., Relay]) -> None:
+    mirror = serve(FILES)
+    elsewhere = mirror.url.replace("127.0.0.1", "localhost")
+    assert got(relay(elsewhere + PATH).url.replace("//", "//me:secret@") + "/x") == b"wheel"
+    assert header(mirror, "authorization") is None
+
+
+def test_redirects_without_end_are_given_up(relay: Callable[..., Relay]) -> None:
+    around = relay("/again")
+    with pytest.raises(Unavailable) as caught:
+        got(around.url)
+    assert str(caught.value) == "redirects more than 5 times"
+    assert len(around.seen) == 6
+
+
+def test_a_redirect_to_another_kind_of_address_is_refused(relay: Callable[..., Relay]) -> None:
+    with pytest.raises(Unavailable, match=r"^redirects to file:$"):
+        got(relay("file:///etc/passwd").url)
+
+
+def test_a_name_that_does_not_resolve_is_told() -> None:
+    with pytest.raises(Unavailable) as caught:
+        got("http://no-such-host.invalid/file")
+    assert str(caught.value) == "its name does not resolve"
+    assert caught.value.host == "no-such-host.invalid"
+
+
+def test_we_say_who_we_are_and_ask_for_the_file_as_it_is(serve: Serve) -> None:
+    mirror = serve(FILES)
+    got(mirror.url + PATH)
+    assert (header(mirror, "user-agent") or "").startswith("builder/")
+    assert header(mirror, "accept-encoding") == "identity"
+
+
+def test_close_ends_a_read_that_another_thread_is_in(serve: Serve) -> None:
+    mirror = serve({"big-1.0-py3-none-any.whl": bytes(500_000)})
+    mirror.gate = threading.Event()
+    transport = Http(stall=30.0)
+    body = transport.open(mirror.url + "/files/big-1.0-py3-none-any.whl")
+    amounts: list[int] = []
+    reader = threading.Thread(target=lambda: amounts.extend(len(c) for c in body.chunks()), daemon=True)
+    reader.start()
+    while not amounts:
+        pass
+    transport.close()
+    reader.join(2.0)
+    mirror.gate.set()
+    assert not reader.is_alive()
+    assert sum(amounts) < 500_000
