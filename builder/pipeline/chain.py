@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from builder.models.report import Outcome
-from builder.pipeline.last import standing
-from builder.pipeline.verbs import Described, carry_out, checked, describe, locked, peak, tagged
+from builder.pipeline.last import image_of, standing
+from builder.pipeline.verbs import Described, carry_out, checked, describe, locked, peak, require_room, tagged
+from builder.stages.build import staging_name
 from builder.stages.lock import is_stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from builder.adapters.project import Loaded
     from builder.models.base import ImageId
+    from builder.models.engine import ImageFacts
     from builder.models.report import Report
     from builder.pipeline.workplace import Workplace
     from builder.progress import Progress
@@ -78,48 +81,79 @@ def run(place: Workplace, name: str, progress: Progress, options: Options) -> Ou
     """The chain, up to a verb; says of each whether it did anything."""
     outcomes = Outcomes(name=name)
     wanted = VERBS[: VERBS.index(options.until) + 1]
-    loaded = place.load(name)
-    with outcomes.timed("lock") as note:
-        result = locked(place, loaded, progress)
-        note.reused = not result.made
-        note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
-    now = describe(place, loaded, result.lock)
+    now = _lock(place, place.load(name), progress, outcomes)
     if options.until == "tag" and not (options.all_checks or options.no_cache) and _stands(place, now, outcomes):
         return outcomes
-    if "fetch" in wanted:
-        with outcomes.timed("fetch") as note:
-            summary = place.bring(now.loaded, now.lock, now.plan.artifacts(), progress, options.jobs)
-            note.reused, note.detail = not summary.served and not summary.derived, _fetched(summary)
+    there = _ready(place, now, options) if "build" in wanted else None
+    if "fetch" in wanted and there is None:
+        _fetch(place, now, progress, outcomes, jobs=options.jobs)
     if "render" in wanted:
-        with outcomes.timed("render") as note:
-            changed = place.project.write_rendering(now.rendered)
-            note.reused, note.detail = not changed, f"{len(changed)} of {len(now.rendered.files)} files changed"
+        _render(place, now, outcomes)
     if "build" in wanted:
-        _build_and_check(place, now, progress, options, outcomes)
+        outcomes.image = there.id if there else _build(place, now, progress, outcomes, no_cache=options.no_cache)
+        if there:
+            outcomes.reuse("build", f"image {there.id[7:19]}")
+    if "check" in wanted and outcomes.image:
+        outcomes.report = _check(place, now, outcomes.image, progress, outcomes, all_checks=options.all_checks)
+    if "tag" in wanted and outcomes.report:
+        outcomes.names = _tag(place, now, outcomes.report, outcomes)
     return outcomes
 
 
-def _build_and_check(
-    place: Workplace, now: Described, progress: Progress, options: Options, outcomes: Outcomes
-) -> None:
+def _ready(place: Workplace, now: Described, options: Options) -> ImageFacts | None:
+    """The image, if this very rendering is built already; else the engine and its room are seen to before anything
+    is downloaded for nothing."""
+    if not options.no_cache and (there := image_of(place, now)):
+        return there
+    require_room(place, now)
+    return None
+
+
+def _lock(place: Workplace, loaded: Loaded, progress: Progress, outcomes: Outcomes) -> Described:
+    with outcomes.timed("lock") as note:
+        before = place.project.read_lock(loaded.recipe.name)
+        result = locked(place, loaded, progress)
+        note.reused = result.lock == before
+        note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
+    return describe(place, loaded, result.lock)
+
+
+def _fetch(place: Workplace, now: Described, progress: Progress, outcomes: Outcomes, *, jobs: int) -> None:
+    with outcomes.timed("fetch") as note:
+        summary = place.bring(now.loaded, now.lock, now.plan.artifacts(), progress, jobs)
+        note.reused, note.detail = not summary.served and not summary.derived, _fetched(summary)
+
+
+def _render(place: Workplace, now: Described, outcomes: Outcomes) -> None:
+    with outcomes.timed("render") as note:
+        changed = place.project.write_rendering(now.rendered)
+        note.reused, note.detail = not changed, f"{len(changed)} of {len(now.rendered.files)} files changed"
+
+
+def _build(place: Workplace, now: Described, progress: Progress, outcomes: Outcomes, *, no_cache: bool) -> ImageId:
     with outcomes.timed("build") as note:
-        built = carry_out(place, now, progress, no_cache=options.no_cache)
-        outcomes.image = built.image
+        built = carry_out(place, now, progress, no_cache=no_cache)
         note.reused = built.steps_run == 0
         note.detail = f"{built.steps_run} steps run, {built.steps_cached} cached: {built.image[7:19]}"
-    if options.until == "build":
-        return
+        return built.image
+
+
+def _check(
+    place: Workplace, now: Described, image: ImageId, progress: Progress, outcomes: Outcomes, *, all_checks: bool
+) -> Report:
     with outcomes.timed("check") as note:
-        report = outcomes.report = checked(place, now, built.image, progress, all_checks=options.all_checks)
+        report = checked(place, now, image, progress, all_checks=all_checks)
         carried = sum(r.image != report.image for r in report.results)
         note.detail = _counts(report) + (f", {carried} carried over" if carried else "")
-    if options.until == "check":
-        return
+        return report
+
+
+def _tag(place: Workplace, now: Described, report: Report, outcomes: Outcomes) -> tuple[str, ...]:
     with outcomes.timed("tag") as note:
         sealed = tagged(place, now, report)
-        place.engine.untag(built.staging)
-        outcomes.names = sealed.names
+        place.engine.untag(staging_name(now.rendered))
         note.detail = ", ".join(sealed.names)
+        return sealed.names
 
 
 def _stands(place: Workplace, now: Described, outcomes: Outcomes) -> bool:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from builder.errors import TagError
+from builder.stages.build import staging_name
 from builder.stages.check import keys
 
 if TYPE_CHECKING:
     from builder.models.base import ImageId
+    from builder.models.engine import ImageFacts
     from builder.models.report import Report
     from builder.models.seal import Seal
     from builder.pipeline.verbs import Described
@@ -43,16 +45,20 @@ def standing(place: Workplace, described: Described) -> Standing | None:
     )
 
 
-def last_image(place: Workplace, described: Described) -> ImageId:
-    """The image that was built last from this rendering. Raises TagError when the engine has none."""
-    from builder.stages.build import staging_name
-
+def image_of(place: Workplace, described: Described) -> ImageFacts | None:
+    """An image that was built from this very rendering, checked or not; None when the engine has none."""
     seal = place.reports.latest_seal(described.plan.name)
-    names = (staging_name(described.rendered), *((seal.image,) if seal else ()))
-    found = (place.engine.inspect(name) for name in names)
-    for facts in found:
+    for name in (staging_name(described.rendered), *((seal.image,) if seal else ())):
+        facts = place.engine.inspect(name)
         if facts and dict(facts.labels).get("builder.rendering") == described.rendered.digest:
-            return facts.id
+            return facts
+    return None
+
+
+def last_image(place: Workplace, described: Described) -> ImageId:
+    """As `image_of`. Raises TagError when the engine has none."""
+    if facts := image_of(place, described):
+        return facts.id
     raise TagError(
         f"{described.plan.name} is not built yet from what is rendered",
         remedy=f"run `builder build {described.plan.name} --until build`",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from builder.adapters.project import Loaded
     from builder.models.base import ImageId
     from builder.models.build import Built
-    from builder.models.build_engine import BuildEngine
     from builder.models.engine import ImageFacts
     from builder.models.lock import Lock
     from builder.models.plan import Plan
@@ -113,7 +112,6 @@ def carry_out(place: Workplace, described: Described, progress: Progress, *, no_
     from builder.stages.build import build
 
     engine = require_engine()
-    _require_room(place, described, engine)
     return build(
         described.plan,
         described.rendered,
@@ -131,17 +129,21 @@ def peak(described: Described) -> int:
     return PEAK * sum(artifact.size for artifact in described.plan.artifacts())
 
 
-def _require_room(place: Workplace, described: Described, engine: BuildEngine) -> None:
-    """A first build needs its peak; one after it, the layers that changed, of which nobody knows beforehand."""
+def require_room(place: Workplace, described: Described) -> None:
+    """A first build needs its peak; one after it, the layers that changed, of which nobody knows beforehand.
+
+    Raises EngineError without an engine to build with, DiskError without the room.
+    """
+    from builder.adapters.engine_doctor import require_engine
     from builder.adapters.engine_reach import engine_root_free
 
-    name, free = described.plan.name, engine_root_free(engine)
-    before = place.reports.latest_seal(name)
+    engine, before = require_engine(), place.reports.latest_seal(described.plan.name)
+    free = engine_root_free(engine)
     if free is None or (before and place.engine.inspect(before.image)):
         return
     if free < (needed := peak(described)):
         raise DiskError(
-            f"{name}: its first build takes up to {needed / 1e9:.1f} GB where the engine keeps its images",
+            f"{described.plan.name}: its first build takes up to {needed / 1e9:.1f} GB where the engine keeps its images",
             where=str(engine.root),
             seen=f"{free / 1e9:.1f} GB free",
             remedy="make room (`docker system df` shows what takes it, `docker builder prune` frees build cache)",
