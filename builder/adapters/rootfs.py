@@ -25,13 +25,14 @@ _SOURCES = """\
 # Empty on purpose: this image was made offline, from packages locked by hash.
 # Name a mirror of the distribution here to install more.
 """
-_EMPTIED = ("var/log", "var/cache/apt", "var/cache/ldconfig", "var/lib/apt/lists", "tmp", "run")
-# What would tell of the host, of this run, or of nothing. Run by sh with the root as $1; constant text.
-# The address of the local repository goes too: `apt` in the image starts without a source, as the build does.
+_EMPTIED = ("var/log", "var/cache/apt", "var/cache/ldconfig", "var/lib/apt/lists")
+# What would tell of the host, of this run, or of nothing, beyond what mmdebstrap removes by itself. Run by sh with the
+# root as $1; constant text. The address of the local repository goes too: apt in the image starts without a source.
+# Never anything in /tmp: what ties mmdebstrap's apt to the new root lies there, and without it apt turns to the host.
 _CLEAN = (
-    'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1"/var/cache/debconf/*-old',
+    'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1"/var/cache/debconf/*-old',
     f'cd "$1" && find {" ".join(_EMPTIED)} -mindepth 1 -not -type d -delete',
-    'test ! -e "$1/etc/machine-id" || : > "$1/etc/machine-id"',
+    'rm -rf "$1/var/lib/apt/lists/auxfiles"',  # only newer versions of the host's apt make it
     f"printf '%s' {shlex.quote(_SOURCES)} > \"$1/etc/apt/sources.list\"",
 )
 
@@ -48,7 +49,12 @@ def make_rootfs(packages: Mapping[Path, Package], *, suite: str, arch: str, epoc
         argv = [
             *("mmdebstrap", "--quiet", "--variant=custom", "--format=tar", f"--architectures={arch}"),
             # No device nodes: an engine makes its own, and unpacking them needs rights that a build lacks.
-            *("--skip=output/dev", f"--include={','.join(sorted(p.name for p in packages.values()))}"),
+            # Nor another update to clear the lists: _CLEAN removes them.
+            *(
+                "--skip=output/dev",
+                "--skip=cleanup/apt",
+                f"--include={','.join(sorted(p.name for p in packages.values()))}",
+            ),
             *(f"--customize-hook={line}" for line in _CLEAN),
             # Trusted: the repository is this folder, whose every file has the hash that the lock names.
             *(suite, str(out), f"deb [trusted=yes] copy:{quote(str(folder))} ./"),
