@@ -137,13 +137,13 @@ def require_room(place: Workplace, described: Described) -> None:
     from builder.adapters.engine_doctor import require_engine
     from builder.adapters.engine_reach import engine_root_free
 
-    engine, before = require_engine(), place.reports.latest_seal(described.plan.name)
-    free = engine_root_free(engine)
+    name, engine = described.plan.name, require_engine()
+    before, free = place.reports.latest_seal(name), engine_root_free(engine)
     if free is None or (before and place.engine.inspect(before.image)):
         return
     if free < (needed := peak(described)):
         raise DiskError(
-            f"{described.plan.name}: its first build takes up to {needed / 1e9:.1f} GB where the engine keeps its images",
+            f"{name}: its first build takes up to {needed / 1e9:.1f} GB where the engine keeps its images",
             where=str(engine.root),
             seen=f"{free / 1e9:.1f} GB free",
             remedy="make room (`docker system df` shows what takes it, `docker builder prune` frees build cache)",
