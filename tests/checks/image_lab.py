@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import json
@@ -103,8 +104,9 @@ class Lab:
         return answer_of(self.engine.run_check(image, argv=argv, stdin=script, timeout=timeout), timeout=timeout)
 
     def close(self) -> None:
-        for image in reversed(self.made):
-            self.client.api.remove_image(image, force=True)
+        for image in (*reversed(self.made), self.rootfs):
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                self.client.api.remove_image(image, force=True)
 
 
 @contextmanager
@@ -120,7 +122,6 @@ def opened(engine: Engine, tar: Path) -> Iterator[Lab]:
         yield lab
     finally:
         lab.close()
-        client.api.remove_image(facts.id, force=True)
         client.close()
 
 
