@@ -70,17 +70,38 @@ def rootfs(here: Place, locked: Lock) -> Path:
     return here.store.path(locked.base.rootfs)
 
 
-def test_two_machines_lock_the_same_recipe_to_the_same_bytes(
-    locked: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = tmp_path / "a rather different folder"
+def host_apt() -> dict[str, int]:
+    """When each of the host's own package lists and cached packages was last written."""
+    folders = (Path("/var/lib/apt/lists"), Path("/var/cache/apt/archives"))
+    return {str(path): path.stat().st_mtime_ns for folder in folders for path in (folder, *folder.glob("*"))}
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lock, dict[str, int], dict[str, int]]:
+    """The same recipe locked in other folders, under another environment; the host's apt before and after."""
+    there = tmp_path_factory.mktemp("there") / "a rather different folder"
     (there / "tmp").mkdir(parents=True)
-    (there / "tmp").chmod(0o755)
-    monkeypatch.setenv("TMPDIR", str(there / "tmp"))
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    monkeypatch.setenv("PATH", os.environ["PATH"].replace("/usr/sbin", "").replace("/sbin", ""))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    assert dump_lock(Place(there / "store").lock(tiny())) == dump_lock(locked)
+    for folder in (there, *list(there.parents)[:3]):
+        folder.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(there / "tmp"))
+        patch.setenv("TZ", "Asia/Shanghai")
+        patch.setenv("PATH", os.environ["PATH"].replace("/usr/sbin", "").replace("/sbin", ""))
+        patch.setattr("tempfile.tempdir", None)
+        before = host_apt()
+        lock = Place(there / "store").lock(tiny())
+        return lock, before, host_apt()
+
+
+def test_two_machines_lock_the_same_recipe_to_the_same_bytes(
+    locked: Lock, elsewhere: tuple[Lock, dict[str, int], dict[str, int]]
+) -> None:
+    assert dump_lock(elsewhere[0]) == dump_lock(locked)
+
+
+def test_the_hosts_own_apt_is_left_alone(elsewhere: tuple[Lock, dict[str, int], dict[str, int]]) -> None:
+    _, before, after = elsewhere
+    assert after == before
 
 
 def test_the_lock_names_no_host(here: Place, locked: Lock) -> None:
