@@ -249,8 +249,6 @@ def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, 
         known = ", ".join(sorted(catalog.bases))
         remedy = f"did you mean {near[0]}?" if near else f"choose one of {known}"
         raise RecipeError(f"there is no base {recipe.base}", where=f"{file}: base", seen=recipe.base, remedy=remedy)
-    if recipe.conda is not None:
-        raise LockError("conda installations cannot be locked yet", where=f"{file}: conda", remedy="remove the section")
     python = entry.python.get(recipe.python)
     if python is None:
         has = [name for name, other in sorted(catalog.bases.items()) if recipe.python in other.python]

@@ -285,8 +285,3 @@ def test_a_python_that_the_base_does_not_bring_names_the_base_that_does() -> Non
         locked(World(), recipe(base="debian-trixie", python="3.9"))
     assert caught.value.what == "debian-trixie brings no Python 3.9"
     assert caught.value.remedy == "choose base debian-bullseye"
-
-
-def test_a_recipe_with_conda_is_refused_rather_than_half_locked() -> None:
-    with pytest.raises(LockError, match="conda installations cannot be locked yet"):
-        locked(World(), recipe(conda={}))
