@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_COLOURS = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
+
 Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME...")]
 Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.")]
 All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
@@ -204,6 +206,7 @@ def push(name: Name, engine: Engine = None, as_json: AsJson = False) -> None:
 def report(
     name: Name,
     junit: Annotated[bool, typer.Option("--junit", help="Print JUnit XML.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Print the table as an SVG picture.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what was found in the last checked image, with the evidence.
@@ -216,6 +219,12 @@ def report(
     found = last_report(place, described(place, name))
     if junit:
         print(place.reports.junit_path(found).read_text(encoding="utf-8"), end="")
+        return
+    if svg:
+        from builder.cli.display import picture
+
+        rows = [(r.name, r.outcome.value, r.summary) for r in found.results]
+        print(picture(f"builder report {name}", ("check", "outcome", "what was seen"), rows, styles=_COLOURS))
         return
     _show_report(place, found, as_json)
 
@@ -276,12 +285,11 @@ def _show_report(place: Workplace, report: Report, as_json: bool) -> None:
     if as_json:
         print(report.model_dump_json(indent=2))
         return
-    colours = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
     rows = [
         (r.name, r.outcome.value, r.summary, f"{r.seconds:.1f} s", "" if r.image == report.image else r.image[7:19])
         for r in report.results
     ]
-    table(("check", "outcome", "what was seen", "time", "carried over from"), rows, right=("time",), styles=colours)
+    table(("check", "outcome", "what was seen", "time", "carried over from"), rows, right=("time",), styles=_COLOURS)
     for notice in report.notices:
         print(f"note: {notice.subject} {notice.text}")
     print(f"evidence: {place.reports.junit_path(report).with_suffix('.json')}")

@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from builder.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def progress(json: bool = False) -> Progress:
@@ -44,16 +47,42 @@ def table(
     is wrapped or shortened, however wide it gets.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     live = is_live(sys.stdout)
     console = Console(file=sys.stdout, highlight=False, width=None if live else 10_000, force_terminal=live)
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if live else "")
-    for header in headers:
-        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(cell, style=(styles or {}).get(cell, "") if live else "") for cell in row))
+    shown = _table(headers, rows, right=right, styles=(styles or {}) if live else {}, bold=live)
     with console.capture() as capture:
         console.print(shown)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def picture(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Mapping[str, str], width: int = 130
+) -> str:
+    """The same table as an SVG image of a terminal, `width` columns wide."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), record=True, width=width, force_terminal=True, highlight=False)
+    console.print(_table(headers, rows, right=(), styles=styles, bold=True))
+    return console.export_svg(title=title, unique_id="builder")
+
+
+def _table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str],
+    styles: Mapping[str, str],
+    bold: bool,
+) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if bold else "")
+    for header in headers:
+        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+    return shown

@@ -91,7 +91,14 @@ class Trust(Model):
     extra: tuple[RelativePath, ...] = ()
     """PEM files of the site's own roots, relative to the recipe."""
     pins: tuple[str, ...] = ()
-    """Hosts whose issuing root is pinned for isolated networks."""
+    """Hosts whose issuing root is pinned for isolated networks. Not built yet."""
+
+    @field_validator("pins")
+    @classmethod
+    def _pins_are_not_built_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            raise ValueError("pins cannot be built yet: put the issuing root into a file of `extra`")
+        return value
 
 
 class Conda(Model):
@@ -107,6 +114,7 @@ class Pip(Model):
     """Packages from PyPI, wheels only."""
 
     packages: tuple[RequirementText, ...] = ()
+    """Requirements, as in `torch==2.8.0`; the lock pins what they leave open."""
     mirrors: tuple[MirrorName, ...] = ("upstream",)
     """In order of preference; `upstream` is what pip and uv themselves are configured with."""
 
@@ -115,6 +123,7 @@ class Apt(Model):
     """Packages of the base's distribution, without their recommendations."""
 
     packages: tuple[DebianName, ...] = ()
+    """Names; the lock pins their versions."""
     mirrors: tuple[MirrorName, ...] = ("upstream",)
     """In order of preference; `upstream` is what apt itself is configured with."""
 
@@ -131,7 +140,9 @@ class Cuda(Model):
     """What the image's GPU stack must be, whoever brings it (a wheel, a conda package)."""
 
     runtime: CudaVersion
+    """As in "12.8": what torch was built for, and the version of the libraries that it loads."""
     cudnn: CudnnVersion | None = None
+    """As in "9" or "9.10.2": the cuDNN that torch uses."""
 
 
 class Check(Model):
@@ -189,18 +200,25 @@ class Recipe(Model):
     """An image as a person asks for it."""
 
     name: Name
+    """As the file's: `recipes/NAME.yaml`."""
     version: Version = "1.0"
     """For the tags; nothing reads anything else from it."""
     purpose: Literal["training", "deployment"] = "training"
+    """A deployment image's default user is not root."""
     base: Name
     """An entry of the base catalogue (`builder/data/bases.yaml`)."""
     python: PythonVersion = "3.9"
+    """In quotes: YAML reads 3.10 as 3.1."""
     trust: Trust = Trust()
+    """Whom the image trusts."""
     conda: Conda | None = None
-    """None: Python comes from the base's distribution."""
+    """Not built yet: left out, Python comes from the base's distribution."""
     pip: Pip = Pip()
+    """Packages from PyPI, wheels only."""
     apt: Annotated[Apt, WithListForm()] = Apt()
+    """Packages of the base's distribution, without their recommendations; a list is short for `packages`."""
     cuda: Cuda | None = None
+    """What the image's GPU stack must be, whoever brings it."""
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
     """The gate. An image without a check gets no tag."""
     checks_carry_over: bool = True
@@ -208,7 +226,16 @@ class Recipe(Model):
     allow_unproven: bool = False
     """Give `-unproven` tags where this host cannot prove everything (no GPU); otherwise there are none."""
     budget: Budget = Budget()
+    """What the image may weigh."""
     tags: Annotated[tuple[TagTemplate, ...], Field(min_length=1)] = ("{name}:{version}",)
+    """In braces: the recipe's name and version, and `lock`, the first digits of the lock's digest."""
+
+    @field_validator("conda")
+    @classmethod
+    def _conda_is_not_built_yet(cls, value: Conda | None) -> Conda | None:
+        if value is not None:
+            raise ValueError("conda cannot be built yet: leave it out, and Python comes from the base")
+        return value
 
     @field_validator("apt", mode="before")
     @classmethod

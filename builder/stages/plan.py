@@ -25,6 +25,9 @@ LARGE = 60_000_000
 MAX_LAYERS = 100
 """Fewer than the 127 that overlay2 can stack."""
 
+UNPRIVILEGED = "1000:1000"
+"""User and group of a deployment image's processes; a number needs no entry in /etc/passwd."""
+
 TRUST_VARIABLES = (
     "SSL_CERT_FILE",  # OpenSSL, Python's ssl, uv; SSL_CERT_DIR stays unset: curl 7.88 would then ignore this one
     "REQUESTS_CA_BUNDLE",  # requests, conda, pip
@@ -136,7 +139,8 @@ def _trust(lock: Lock) -> Layer:
 def _config(recipe: Recipe, lock: Lock, prefix: str) -> ImageConfig:
     path = f"{prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     env = (("PATH", path), ("LANG", "C.UTF-8"), *((name, BUNDLE) for name in TRUST_VARIABLES))
-    return ImageConfig(env=env, labels=_labels(recipe, lock))
+    user = UNPRIVILEGED if recipe.purpose == "deployment" else None
+    return ImageConfig(env=env, labels=_labels(recipe, lock), user=user)
 
 
 def _labels(recipe: Recipe, lock: Lock) -> tuple[tuple[str, str], ...]:

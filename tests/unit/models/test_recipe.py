@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from builder.models.recipe import PATTERNS, Recipe, schema_text
@@ -108,7 +109,6 @@ def test_a_lock_does_not_depend_on(more):
         {"pip": {"packages": ["onnx"]}},
         {"apt": ["git"]},
         {"trust": {"roots": "distribution"}},
-        {"conda": {"packages": ["x"]}},
     ],
 )
 def test_a_lock_depends_on(more):
@@ -117,3 +117,10 @@ def test_a_lock_depends_on(more):
 
 def test_a_lock_depends_on_the_text_of_the_site_s_roots():
     assert recipe().inputs_digest(("a",)) != recipe().inputs_digest(("b",)) != recipe().inputs_digest()
+
+
+def test_what_is_not_built_yet_is_refused():
+    with pytest.raises(ValidationError, match="conda cannot be built yet"):
+        recipe(conda={"packages": ["x"]})
+    with pytest.raises(ValidationError, match="pins cannot be built yet"):
+        recipe(trust={"pins": ["a.example"]})

@@ -267,8 +267,8 @@ def test_a_bomb_of_aliases_is_stopped():
 
 
 def test_aliases_are_read():
-    text = "name: a\nbase: b\npip: {packages: &p [onnx]}\nconda: {packages: *p}\nchecks: [trust]\n"
-    assert parse_recipe(text, "r.yaml").conda.packages == ("onnx",)
+    text = "name: a\nbase: b\npip: {packages: &p [onnx]}\napt: {packages: *p}\nchecks: [trust]\n"
+    assert parse_recipe(text, "r.yaml").apt.packages == ("onnx",)
 
 
 def test_a_byte_order_mark_is_skipped():
