@@ -111,9 +111,8 @@ def _ready(place: Workplace, now: Described, options: Options) -> ImageFacts | N
 
 def _lock(place: Workplace, loaded: Loaded, progress: Progress, outcomes: Outcomes) -> Described:
     with outcomes.timed("lock") as note:
-        before = place.project.read_lock(loaded.recipe.name)
         result = locked(place, loaded, progress)
-        note.reused = result.lock == before
+        note.reused = not result.made
         note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
     return describe(place, loaded, result.lock)
 

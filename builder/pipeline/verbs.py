@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from builder.errors import DiskError, LockError, RenderingError, TagError
+from builder.errors import CheckFailed, DiskError, LockError, RenderingError, TagError, UnprovenError
 from builder.stages.check import check
 from builder.stages.lock import LockResult, is_stale, lock
 from builder.stages.plan import plan
@@ -174,19 +174,33 @@ def checked(
 
 
 def tagged(place: Workplace, described: Described, report: Report) -> Seal:
-    """Seals what passed and gives it its names. Raises what `seal` and `tag` raise."""
+    """Seals what passed and gives it its names.
+
+    Raises what `seal` and `tag` raise; a refusal to seal says where the image is kept.
+    """
     from builder.stages.tag import tag
 
-    sealed = seal(
-        recipe=described.loaded.recipe,
-        lock=described.lock,
-        rendering=described.rendered.digest,
-        image=report.image,
-        report=report,
-    )
+    try:
+        sealed = seal(
+            recipe=described.loaded.recipe,
+            lock=described.lock,
+            rendering=described.rendered.digest,
+            image=report.image,
+            report=report,
+        )
+    except (CheckFailed, UnprovenError) as refused:
+        refused.remedy = "; ".join(filter(None, (refused.remedy, _kept(place, report))))
+        raise
     tag(sealed, place.engine)
     place.reports.write_seal(sealed)
     return sealed
+
+
+def _kept(place: Workplace, report: Report) -> str:
+    """How to look at an image that got no tag."""
+    facts = place.engine.inspect(report.image)
+    kept = f"the image is kept as {', '.join(facts.tags)}; " if facts and facts.tags else ""
+    return f"{kept}`builder report {report.name}` shows the evidence"
 
 
 def _facts(place: Workplace, image: str) -> ImageFacts:
