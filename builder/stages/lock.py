@@ -6,7 +6,7 @@ import difflib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from builder.errors import LockError, RecipeError
+from builder.errors import RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
 from builder.models.lock import Artifact, ImageBase, Lock, Package, RootfsBase, TrustLock
 from builder.models.recipe import Recipe
