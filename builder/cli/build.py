@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from builder.cli import show
+
 if TYPE_CHECKING:
     from builder.models.report import Report
-    from builder.pipeline import Foreseen, Outcomes, Workplace
+    from builder.pipeline import Workplace
 
 app = typer.Typer()
-
-_COLOURS = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
 
 Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME...")]
 Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.")]
@@ -52,16 +52,16 @@ def build(
     place = _place()
     options = Options(until=until, all_checks=all_checks, no_cache=no_cache, jobs=jobs)
     if dry_run:
-        _show_foreseen([foresee(place, name) for name in _wanted(place, names, every)], as_json)
+        show.foreseen([foresee(place, name) for name in _wanted(place, names, every)], as_json)
         return
     done = []
     for name in _wanted(place, names, every):
         outcomes = run(place, name, progress(as_json), options)
         done.append(outcomes)
         if not as_json:
-            _show(place, outcomes)
+            show.run(place, outcomes)
     if as_json:
-        print(json.dumps({"images": [_outcomes(o) for o in done]}, indent=2))
+        print(json.dumps({"images": [show.document(o) for o in done]}, indent=2))
 
 
 @app.command()
@@ -160,7 +160,7 @@ def check(name: Name, all_checks: AllChecks = False, engine: Engine = None, as_j
     place = _place()
     now = described(place, name)
     report = checked(place, now, last_image(place, now), progress(as_json), all_checks=all_checks)
-    _show_report(place, report, as_json)
+    show.report(place, report, as_json)
     _fail_unless_passed(report)
 
 
@@ -224,9 +224,9 @@ def report(
         from builder.cli.display import picture
 
         rows = [(r.name, r.outcome.value, r.summary) for r in found.results]
-        print(picture(f"builder report {name}", ("check", "outcome", "what was seen"), rows, styles=_COLOURS))
+        print(picture(f"builder report {name}", ("check", "outcome", "what was seen"), rows, styles=show.COLOURS))
         return
-    _show_report(place, found, as_json)
+    show.report(place, found, as_json)
 
 
 def _place() -> Workplace:
@@ -249,60 +249,9 @@ def _wanted(place: Workplace, names: list[str] | None, every: bool) -> tuple[str
     return tuple(dict.fromkeys(names))
 
 
-def _show_foreseen(found: list[Foreseen], as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from builder.cli.display import table
-
-    if as_json:
-        print(json.dumps({"foreseen": [asdict(one) for one in found]}, indent=2))
-        return
-    for one in found:
-        table((one.name, "would be"), [(key, value) for key, value in asdict(one).items() if key != "name"])
-
-
 def _fail_unless_passed(report: Report) -> None:
     from builder.errors import CheckFailed
     from builder.models.report import Outcome
 
     if report.with_outcome(Outcome.FAIL, Outcome.ERROR):
         raise typer.Exit(CheckFailed.exit_code)
-
-
-def _show(place: Workplace, outcomes: Outcomes) -> None:
-    from builder.cli.display import table
-
-    rows = [(s.verb, "reused" if s.reused else "done", s.detail, f"{s.seconds:.1f} s") for s in outcomes.steps]
-    if outcomes.report and not all(step.reused for step in outcomes.steps):
-        _show_report(place, outcomes.report, False)
-        print()
-    table((outcomes.name, "", "", "time"), rows, right=("time",))
-
-
-def _show_report(place: Workplace, report: Report, as_json: bool) -> None:
-    from builder.cli.display import table
-
-    if as_json:
-        print(report.model_dump_json(indent=2))
-        return
-    rows = [
-        (r.name, r.outcome.value, r.summary, f"{r.seconds:.1f} s", "" if r.image == report.image else r.image[7:19])
-        for r in report.results
-    ]
-    table(("check", "outcome", "what was seen", "time", "carried over from"), rows, right=("time",), styles=_COLOURS)
-    for notice in report.notices:
-        print(f"note: {notice.subject} {notice.text}")
-    print(f"evidence: {place.reports.junit_path(report).with_suffix('.json')}")
-
-
-def _outcomes(outcomes: Outcomes) -> dict[str, Any]:
-    return {
-        "name": outcomes.name,
-        "image": outcomes.image,
-        "tags": list(outcomes.names),
-        "steps": [
-            {"verb": s.verb, "reused": s.reused, "detail": s.detail, "seconds": round(s.seconds, 3)}
-            for s in outcomes.steps
-        ],
-        "report": outcomes.report.model_dump(mode="json") if outcomes.report else None,
-    }

@@ -1,0 +1,69 @@
+"""How runs and reports look: tables for people, documents for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from builder.models.report import Report
+    from builder.pipeline import Foreseen, Outcomes, Workplace
+
+COLOURS = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
+"""Of the outcomes, on a terminal."""
+
+
+def foreseen(found: list[Foreseen], as_json: bool) -> None:
+    """What runs would do."""
+    from dataclasses import asdict
+
+    from builder.cli.display import table
+
+    if as_json:
+        print(json.dumps({"foreseen": [asdict(one) for one in found]}, indent=2))
+        return
+    for one in found:
+        table((one.name, "would be"), [(key, value) for key, value in asdict(one).items() if key != "name"])
+
+
+def run(place: Workplace, done: Outcomes) -> None:
+    """A run, verb by verb, below what its checks saw if any were asked."""
+    from builder.cli.display import table
+
+    rows = [(s.verb, "reused" if s.reused else "done", s.detail, f"{s.seconds:.1f} s") for s in done.steps]
+    if done.report and not all(step.reused for step in done.steps):
+        report(place, done.report, False)
+        print()
+    table((done.name, "", "", "time"), rows, right=("time",))
+
+
+def report(place: Workplace, found: Report, as_json: bool) -> None:
+    """What the checks saw, and where the evidence is."""
+    from builder.cli.display import table
+
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    headers = ["check", "outcome", "what was seen", "time"]
+    rows = [[r.name, r.outcome.value, r.summary, f"{r.seconds:.1f} s"] for r in found.results]
+    if any(r.image != found.image for r in found.results):
+        headers.append("carried over from")
+        for row, result in zip(rows, found.results, strict=True):
+            row.append("" if result.image == found.image else result.image[7:19])
+    table(headers, rows, right=("time",), styles=COLOURS)
+    for notice in found.notices:
+        print(f"note: {notice.subject} {notice.text}")
+    print(f"evidence: {place.reports.junit_path(found).with_suffix('.json')}")
+
+
+def document(done: Outcomes) -> dict[str, Any]:
+    """A run, for machines."""
+    return {
+        "name": done.name,
+        "image": done.image,
+        "tags": list(done.names),
+        "steps": [
+            {"verb": s.verb, "reused": s.reused, "detail": s.detail, "seconds": round(s.seconds, 3)} for s in done.steps
+        ],
+        "report": done.report.model_dump(mode="json") if done.report else None,
+    }
