@@ -42,8 +42,8 @@ def export_store(store: Store, artifacts: Sequence[Artifact], target: Path, *, h
 
     Raises BuilderError when the store lacks one, IntegrityError when a file is not what it was, DiskError.
     """
-    _require_all(store, artifacts)
     chosen = sorted({a.store_path: a for a in artifacts}.items())
+    _require_all(store, [artifact for _, artifact in chosen])
     with _replacing(target) as file, tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for name, artifact in chosen:
             _pack(archive, name, artifact, store.path(artifact))
