@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from builder.adapters.sandbox import Sandbox, sweep
+from builder.adapters.sandbox import Sandbox, sweep, sweep_own
 from builder.errors import EngineError, TagError
 from builder.models.base import ImageId
 from builder.models.engine import Completed, EngineFacts, ImageFacts
@@ -159,6 +159,11 @@ class Engine:
         """Removes the containers of checks whose `builder` is gone (kill -9); gives their number."""
         with self._talking("cannot remove the containers of earlier checks"):
             return sweep(self._client.api)
+
+    def remove_own(self) -> int:
+        """Removes the containers of this process's checks; gives their number."""
+        with self._talking("cannot remove the containers of this run's checks"):
+            return sweep_own(self._client.api)
 
     @contextmanager
     def _talking(self, what: str) -> Iterator[None]:

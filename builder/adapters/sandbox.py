@@ -7,7 +7,7 @@ import platform
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,16 +161,26 @@ def owner(pid: int | None = None) -> str:
 
 def sweep(api: Any) -> int:
     """Removes the containers whose owner is gone, or whose deadline has long passed; gives their number."""
+    return _remove(api, _abandoned)
+
+
+def sweep_own(api: Any) -> int:
+    """Removes the containers of this process; gives their number."""
+    me = owner()
+    return _remove(api, lambda labels: labels[_OWNER] == me)
+
+
+def _remove(api: Any, chosen: Callable[[dict[str, str]], bool]) -> int:
     import docker.errors  # noqa: PLC0415
 
     removed = 0
     for container in api.containers(all=True, filters={"label": _OWNER}):
-        if not _abandoned(container["Labels"]):
+        if not chosen(container["Labels"]):
             continue
         try:
             api.remove_container(container["Id"], force=True, v=True)
             removed += 1
-        except docker.errors.APIError:  # another builder sweeps at the same time
+        except docker.errors.APIError:  # it goes by itself, or another builder sweeps
             continue
     return removed
 

@@ -38,6 +38,15 @@ class File(Model):
     mode: int = 0o644
 
 
+class Link(Model):
+    """A symbolic link that the plan itself makes."""
+
+    path: str
+    """Absolute, in the image."""
+    target: str
+    """Absolute, in the image."""
+
+
 class Layer(Model):
     """One layer: a directory that a stage of its own assembles."""
 
@@ -48,6 +57,7 @@ class Layer(Model):
     action: Action
     artifacts: tuple[Artifact, ...] = ()
     files: tuple[File, ...] = ()
+    links: tuple[Link, ...] = ()
     on: tuple[str, ...] = ()
     """The lowest layers of the plan, which its stage stands on. Fewer means fewer reasons to run again."""
 

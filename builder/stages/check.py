@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from builder.models.lock import Lock
     from builder.models.plan import Plan
     from builder.models.recipe import Check, Recipe
-    from builder.progress import Progress
+    from builder.progress import Progress, Task
 
 SIZE = "size"
 """The result that a recipe's `budget` asks for; no script is needed."""
+
+AT_ONCE = 2
+"""Containers at a time: most checks import torch on one core."""
 
 _BOOT = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'check', 'exec'))"
 """Reads the script from standard input by its length: a stream over TLS cannot be half-closed to end it."""
@@ -43,6 +47,9 @@ class Runner(Protocol):
 
     def remove_stale(self) -> int:
         """Removes what a killed run left behind."""
+
+    def remove_own(self) -> int:
+        """Removes what this run has started and not ended."""
 
     def run_check(
         self, image: ImageId, *, argv: tuple[str, ...], stdin: bytes, timeout: int, gpus: bool = False
@@ -89,21 +96,22 @@ def check(
     validate(recipe)
     prepared = _prepare(recipe, plan, lock, image)
     carried = _carried(previous) if recipe.checks_carry_over and not all_checks else {}
-    results: list[CheckResult] = []
+    engine = str(runner.version())
     runner.remove_stale()
-    with progress.task("check", total=len(prepared)) as task:
-        for one in prepared:
-            task.detail(one.name)
-            old = carried.get(one.key)
-            results.append(old.model_copy(update={"name": one.name}) if old else _asked(one, plan, image, runner))
-            task.advance(1)
+    with progress.task(f"check {recipe.name}", total=len(prepared)) as task:
+        asked = [one for one in prepared if one.key not in carried]
+        task.advance(len(prepared) - len(asked))
+        fresh = _ask(asked, plan, image, runner, task)
+    results = [
+        fresh[o.name] if o.name in fresh else carried[o.key].model_copy(update={"name": o.name}) for o in prepared
+    ]
     return Report(
         name=recipe.name,
         image=image.id,
         recipe=recipe.content_digest(),
         lock=lock.content_digest(),
         rendering=rendering,
-        engine=str(runner.version()),
+        engine=engine,
         results=(*results, *_size(recipe, image)),
         notices=notices,
     )
@@ -158,6 +166,35 @@ def _key(name: str, arguments: dict[str, JsonValue], text: str, layers: tuple[st
 
 def _carried(previous: Report | None) -> dict[Sha256, CheckResult]:
     return {r.key: r for r in previous.with_outcome(Outcome.PASS)} if previous else {}
+
+
+def _ask(
+    prepared: list[_Prepared], plan: Plan, image: ImageFacts, runner: Runner, task: Task
+) -> dict[str, CheckResult]:
+    """The results by name. Two containers at a time, those with the longest limit first: they take longest."""
+    results = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [
+            pool.submit(_asked, one, plan, image, runner) for one in sorted(prepared, key=lambda o: -o.asked.timeout)
+        ]
+        try:
+            for done in as_completed(running):
+                result = done.result()
+                results[result.name] = result
+                task.detail(result.name)
+                task.advance(1)
+        except BaseException:
+            _end(running, runner)
+            raise
+    return results
+
+
+def _end(running: list[Future[CheckResult]], runner: Runner) -> None:
+    """Leaves no container behind: a thread that waits for one is woken by its removal."""
+    for one in running:
+        one.cancel()
+    while wait(running, timeout=0.2).not_done:
+        runner.remove_own()
 
 
 def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> CheckResult:

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from builder.models.lock import ImageBase, RootfsBase
-from builder.models.plan import Action, File, ImageConfig, Layer, Plan
+from builder.models.plan import Action, File, ImageConfig, Layer, Link, Plan
 
 if TYPE_CHECKING:
     from builder.models.lock import Lock, Package
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """The one CA bundle, at the path that Debian's own clients read."""
+
+OPENSSL_DEFAULT = "/usr/lib/ssl/cert.pem"
+"""Where Debian's OpenSSL looks when nothing tells it otherwise."""
 
 LARGE = 60_000_000
 """Bytes from which an artifact has a layer of its own, so that a family of images shares it."""
@@ -46,7 +49,7 @@ def plan(recipe: Recipe, lock: Lock, *, interpreter: str) -> Plan:
     interpreter: the Python that the environment is made with, absolute in the image, from the base catalogue.
     """
     prefix = "/opt/env"
-    layers = (*_ground(lock, prefix), *_wheels(lock), _trust(lock))
+    layers = (*_ground(lock, prefix), *_wheels(lock), _trust(recipe, lock, prefix))
     base = lock.base
     return Plan(
         name=recipe.name,
@@ -121,8 +124,11 @@ def _wheel_layer(name: str, title: str, packages: list[Package], on: tuple[str, 
     return Layer(name=name, title=title, action=Action.INSTALL_WHEELS, artifacts=artifacts, on=on)
 
 
-def _trust(lock: Lock) -> Layer:
+def _trust(recipe: Recipe, lock: Lock, prefix: str) -> Layer:
     """On top: refreshing it costs kilobytes."""
+    packages = f"{prefix}/lib/python{recipe.python}/site-packages"
+    copies = {"certifi": f"{packages}/certifi/cacert.pem", "pip": f"{packages}/pip/_vendor/certifi/cacert.pem"}
+    own = [copies[package.name] for package in lock.pip if package.name in copies]
     return Layer(
         name="trust",
         title=f"The CA bundle: {len(lock.trust.certificates)} trust anchors",
@@ -132,6 +138,7 @@ def _trust(lock: Lock) -> Layer:
             File(path="/etc/apt/apt.conf.d/99builder-trust", content=f'Acquire::https::CAInfo "{BUNDLE}";\n'),
             File(path="/etc/wgetrc", content=f"# One CA bundle for every client.\nca_certificate = {BUNDLE}\n"),
         ),
+        links=tuple(Link(path=path, target=BUNDLE) for path in (OPENSSL_DEFAULT, *own)),
         on=("rootfs",) if isinstance(lock.base, RootfsBase) else (),
     )
 

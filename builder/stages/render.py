@@ -127,7 +127,8 @@ def _layer_stage(plan: Plan, layer: Layer) -> _Stage:
         *map(_artifact_mount, layer.artifacts),
     )
     variables = (f"EPOCH={plan.epoch}", f"PREFIX={plan.prefix}", f"PYTHON={plan.python}")
-    argv = ("/usr/bin/env", *variables, "/bin/sh", f"{INSIDE}/step")
+    links = tuple(f"{link.path}={link.target}" for link in layer.links)
+    argv = ("/usr/bin/env", *variables, "/bin/sh", f"{INSIDE}/step", *links)
     return _Stage(layer.title, _ground(plan, layer.on), f"layer-{layer.name}", run=_Run(mounts, argv))
 
 

@@ -91,6 +91,9 @@ class HostRunner:
         self.swept += 1
         return 0
 
+    def remove_own(self) -> int:
+        return 0
+
     def run_check(
         self, image: ImageId, *, argv: tuple[str, ...], stdin: bytes, timeout: int, gpus: bool = False
     ) -> Completed:

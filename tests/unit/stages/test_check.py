@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import threading
+
 import gate_examples as examples
 import pytest
 
-from builder.errors import CheckFailed, RecipeError
-from builder.models.engine import ImageFacts
+from builder.errors import CheckFailed, EngineError, RecipeError
+from builder.models.base import ImageId
+from builder.models.engine import Completed, ImageFacts
 from builder.models.recipe import Recipe
 from builder.models.report import Outcome, Report
 from builder.progress import Silent
@@ -218,3 +221,31 @@ def test_unknown_check_and_argument_are_found_before_anything_runs() -> None:
     ]
     with pytest.raises(RecipeError):
         run(recipe)
+
+
+class Stuck(examples.HostRunner):
+    """The first check finds no engine; the second waits until its container is removed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.removed = threading.Event(), threading.Event()
+
+    def remove_own(self) -> int:
+        self.removed.set()
+        return 1
+
+    def run_check(self, image: ImageId, *, argv: tuple[str, ...], **_more: object) -> Completed:
+        if "first" in argv[-1]:
+            assert self.started.wait(20)
+            raise EngineError("the engine went away")
+        self.started.set()
+        assert self.removed.wait(20)
+        raise EngineError("its container was removed")
+
+
+def test_when_the_engine_goes_away_no_other_container_is_waited_for() -> None:
+    runner = Stuck()
+    checks = [{"imports": {"modules": ["first"]}}, {"imports": {"modules": ["second"]}}]
+    with pytest.raises(EngineError, match="the engine went away"):
+        run(examples.recipe(checks=checks), runner=runner)
+    assert runner.removed.is_set()
