@@ -60,8 +60,16 @@ def make_rootfs(packages: Mapping[Path, Package], *, suite: str, arch: str, epoc
             *(suite, str(out), f"deb [trusted=yes] copy:{quote(str(folder))} ./"),
         ]
         env = {**_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
+        # A umask of the host's would end in the modes of files that maintainer scripts make.
         done = subprocess.run(
-            argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            argv,
+            cwd=folder,
+            env=env,
+            umask=0o022,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()[-5:]
@@ -127,6 +135,7 @@ def _repository(packages: Mapping[Path, Package]) -> Iterator[Path]:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             entries = list(pool.map(lambda path: _placed(path, folder), sorted(packages)))
         (folder / "Packages").write_text("\n".join(entries), encoding="utf-8")
+        (folder / "Packages").chmod(0o644)  # whatever the umask: apt reads it as a user of its own
         yield folder
 
 
@@ -137,6 +146,7 @@ def _placed(deb: Path, folder: Path) -> str:
         os.link(deb, target)
     except OSError:  # another file system
         shutil.copyfile(deb, target)
+        target.chmod(0o444)
     control = subprocess.run(["dpkg-deb", "--field", str(deb)], check=True, capture_output=True, text=True).stdout
     digest, size = hash_file(deb)
     facts = f"Filename: ./{deb.name}\nSize: {size}\nSHA256: {digest}\n"
