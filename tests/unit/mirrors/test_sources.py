@@ -1,0 +1,92 @@
+"""Where a file may be had on each mirror."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.adapters.http import _redirected
+from builder.errors import HostError
+from builder.mirrors.catalogue import Mirror, Mirrors
+from builder.mirrors.sources import Sources
+from builder.mirrors.transport import Answer, Page, Unavailable
+from builder.models.lock import Artifact
+
+WHEEL = Artifact(source="pypi", path="Some_Thing-1.0-py3-none-any.whl", sha256="0" * 64, size=1)
+DEB = Artifact(source="debian", path="pool/main/g/g++/g++ 1.deb", sha256="0" * 64, size=1)
+ENTRY = Mirror(pypi=("https://one.test/simple",), debian=("https://one.test/debian", "https://one.test/old"))
+
+
+class NoApt:
+    def pypi_index(self) -> str:
+        return "http://ours.test/simple"
+
+    def apt_roots(self, source: str) -> tuple[str, ...]:
+        raise HostError("apt does not know", seen="there is no apt")
+
+
+class Pages:
+    """A transport with one page, which links to `link`."""
+
+    def __init__(self, link: str) -> None:
+        self.link, self.asked = link, list[str]()
+
+    def page(self, url: str) -> Page:
+        self.asked.append(url)
+        return Page(text=f'<a href="{self.link}">x</a>', media_type="text/html", url=url)
+
+    def open(self, url: str, *, offset: int = 0) -> Answer:
+        raise AssertionError
+
+    def close(self) -> None: ...
+
+
+def sources(link: str = "../../f/Some_Thing-1.0-py3-none-any.whl", *, names: tuple[str, ...] = ("one",)) -> Sources:
+    return Sources(Mirrors({"one": ENTRY}, clients=NoApt()), transport=Pages(link), pip=names, apt=names)
+
+
+def test_a_wheel_is_looked_up_on_the_page_of_its_project() -> None:
+    pages = Pages("../../f/Some_Thing-1.0-py3-none-any.whl")
+    here = Sources(Mirrors({"one": ENTRY}, clients=NoApt()), transport=pages, pip=("one",))
+    assert here.urls("one", WHEEL) == ("https://one.test/f/Some_Thing-1.0-py3-none-any.whl",)
+    here.urls("one", WHEEL)
+    assert pages.asked == ["https://one.test/simple/some-thing/"]
+
+
+def test_a_deb_has_an_address_at_each_root() -> None:
+    assert sources().urls("one", DEB) == (
+        "https://one.test/debian/pool/main/g/g%2B%2B/g%2B%2B%201.deb",
+        "https://one.test/old/pool/main/g/g%2B%2B/g%2B%2B%201.deb",
+    )
+
+
+def test_a_page_that_does_not_list_the_file_is_no_use() -> None:
+    with pytest.raises(Unavailable, match=r"^its index does not list the file$"):
+        sources("other-1.0-py3-none-any.whl").urls("one", WHEEL)
+
+
+def test_an_https_index_may_not_lead_to_plain_http() -> None:
+    link = "http://elsewhere.test/Some_Thing-1.0-py3-none-any.whl"
+    with pytest.raises(Unavailable, match=r"^its index leads from https to plain http$"):
+        sources(link).urls("one", WHEEL)
+
+
+def test_the_users_own_plain_http_index_is_taken_as_it_is() -> None:
+    found = sources(names=("upstream",)).urls("upstream", WHEEL)
+    assert found == ("http://ours.test/f/Some_Thing-1.0-py3-none-any.whl",)
+
+
+def test_an_upstream_that_this_host_does_not_know_is_one_failing_mirror() -> None:
+    with pytest.raises(Unavailable) as caught:
+        sources(names=("upstream", "one")).urls("upstream", DEB)
+    assert str(caught.value) == "apt does not know: there is no apt"
+
+
+def test_mirrors_that_lack_the_source_are_passed_over() -> None:
+    security = DEB.model_copy(update={"source": "debian-security"})
+    assert sources(names=("one", "upstream")).names(security) == ("upstream",)
+
+
+def test_a_redirect_may_not_lead_from_https_to_plain_http() -> None:
+    with pytest.raises(Unavailable, match=r"^redirects from https to plain http$"):
+        _redirected("https://one.test/a", "http://one.test/b")
+    assert _redirected("https://one.test/a/", "../b") == "https://one.test/b"
