@@ -111,6 +111,8 @@ class Lock(Model):
     apt_asked: tuple[str, ...] = ()
     """What the recipe and its Python want of the distribution; `apt` is that with its dependencies."""
     apt: tuple[Package, ...]
+    pip_asked: tuple[str, ...] = ()
+    """What the recipe wants of PyPI; `pip` is that with its dependencies."""
     pip: tuple[Package, ...]
 
     def artifacts(self) -> tuple[Artifact, ...]:

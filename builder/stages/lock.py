@@ -52,6 +52,12 @@ class _Job:
     def keep(self, packages: tuple[Package, ...]) -> dict[str, str]:
         return {p.name: p.version for p in packages if p.name not in self.upgrade}
 
+    def may_keep(self, packages: tuple[Package, ...]) -> bool:
+        return not any(p.name in self.upgrade for p in packages)
+
+    def asked_of_apt(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.python.packages, *self.recipe.apt.packages)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Ground:
@@ -128,6 +134,7 @@ def _result(
         trust=trust,
         apt_asked=ground.asked,
         apt=ground.apt or (),
+        pip_asked=job.recipe.pip.packages,
         pip=tuple(wheel.package for wheel in pip),
     )
     return LockResult(lock=new, moved=moved(before, new), notes=bundle.notes, made=True)
@@ -135,22 +142,38 @@ def _result(
 
 def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
     """The recipe's wheels, and those of the tools by name."""
-    index, previous, mirrors = job.ports.index, job.previous, job.recipe.pip.mirrors
     target = Target(python=job.python.version, glibc=job.entry.glibc, arch=job.entry.arch)
-    keep = job.keep(previous.pip) if previous else {}
-    pip = index.resolve(
-        job.recipe.pip.packages, target=target, keep=keep, mirrors=mirrors, where=job.where("pip.packages")
-    )
-    tools = ("uv",) if job.wants_own_roots else ("certifi", "uv")
-    own = target.model_copy(update={"python": _TOOLS_PYTHON})
-    keep = job.keep((previous.uv, previous.trust.roots)) if previous else {}
-    found = index.resolve(tools, target=own, keep=keep, mirrors=mirrors, where="builder's own tools")
-    return pip, {wheel.package.name: wheel for wheel in found}
+    return _pip(job, target), {wheel.package.name: wheel for wheel in _tools(job, target)}
+
+
+def _pip(job: _Job, target: Target) -> tuple[Wheel, ...]:
+    """The previous ones, and no index is asked, when the same is wanted for the same Python."""
+    asked, old, base = job.recipe.pip.packages, job.previous, _kept_base(job)
+    if old and base and old.apt_asked == job.asked_of_apt() and old.pip_asked == asked and job.may_keep(old.pip):
+        return _as_before(old, old.pip)
+    keep, mirrors = job.keep(old.pip) if old else {}, job.recipe.pip.mirrors
+    return job.ports.index.resolve(asked, target=target, keep=keep, mirrors=mirrors, where=job.where("pip.packages"))
+
+
+def _tools(job: _Job, target: Target) -> tuple[Wheel, ...]:
+    """uv, and certifi for Mozilla's roots."""
+    names, old = ("uv",) if job.wants_own_roots else ("certifi", "uv"), job.previous
+    before = tuple(p for p in (old.trust.roots, old.uv) if p.name in names) if old else ()
+    if old and len(before) == len(names) and job.may_keep(before):
+        return _as_before(old, before)
+    own, mirrors = target.model_copy(update={"python": _TOOLS_PYTHON}), job.recipe.pip.mirrors
+    where = "builder's own tools"
+    return job.ports.index.resolve(names, target=own, keep=job.keep(before), mirrors=mirrors, where=where)
+
+
+def _as_before(old: Lock, packages: tuple[Package, ...]) -> tuple[Wheel, ...]:
+    """None of them is newer than what the old lock was made of."""
+    return tuple(Wheel(package=package, uploaded=old.created) for package in packages)
 
 
 def _ground(job: _Job) -> _Ground:
     """The base and the distribution's packages: those of the previous lock as long as they answer the recipe."""
-    asked = tuple(dict.fromkeys((*job.python.packages, *job.recipe.apt.packages)))
+    asked = job.asked_of_apt()
     kept = _kept(job, asked)
     if kept and kept.apt is not None and (kept.roots or not job.wants_own_roots):
         return kept

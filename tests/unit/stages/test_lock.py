@@ -269,6 +269,14 @@ def test_extra_certificates_reach_the_bundle_with_their_names_and_the_locks_own_
     assert is_stale(result.lock, asked, ("another",))
 
 
+def test_a_new_root_of_the_site_asks_no_index_and_no_distribution() -> None:
+    first = locked(World()).lock
+    later = World(newest={})
+    result = locked(later, recipe(trust={"extra": ("site/corp.pem",)}), previous=first, extra=("PEM",))
+    assert [entry[0] for entry in later.asked] == ["bundle"]
+    assert (result.lock.pip, result.lock.uv, result.lock.created) == (first.pip, first.uv, first.created)
+
+
 def test_an_index_without_upload_times_leaves_the_bases_time() -> None:
     assert locked(World(uploaded=None)).lock.created == EPOCH
 
