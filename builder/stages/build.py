@@ -17,7 +17,7 @@ from builder.models.plan import Plan
 from builder.models.rendered import Rendered
 from builder.progress import Progress, Task
 from builder.stages.build_steps import TAIL, Steps
-from builder.stages.render import stage_name
+from builder.stages.render import image_part, stage_name
 
 
 class Runner(Protocol):
@@ -93,8 +93,7 @@ def build(
 
 def staging_name(rendered: Rendered) -> str:
     """Where the image of this rendering is kept until it is checked: `builder-staging/NAME:DIGEST`."""
-    name = re.sub(r"[^a-z0-9]+", "-", rendered.name).strip("-")  # a recipe's name may hold what a repository's may not
-    return f"builder-staging/{name}:{rendered.digest[:12]}"
+    return f"builder-staging/{image_part(rendered.name)}:{rendered.digest[:12]}"
 
 
 class _Watch:

@@ -75,7 +75,7 @@ def _texts(plan: Plan) -> dict[str, str]:
         "Dockerfile": environment.get_template("Dockerfile.j2").render(
             plan=plan, artifacts=plan.artifacts(), stages=stages, no_digest=_NO_DIGEST
         ),
-        "README.md": environment.get_template("README.md.j2").render(plan=plan),
+        "README.md": environment.get_template("README.md.j2").render(plan=plan, image=image_part(plan.name)),
         "docker-bake.json": _bake(plan),
         **{f"steps/{name}": _step(name) for name in _steps(stages)},
         **{_context_path(layer, file): file.content for layer in plan.layers for file in layer.files},
@@ -170,19 +170,26 @@ def _steps(stages: Iterable[_Stage]) -> set[str]:
     return {mount.source.removeprefix("steps/") for mount in mounts if mount.source.startswith("steps/")}
 
 
+def image_part(name: str) -> str:
+    """A recipe's name as part of an image's, which may hold less: no two separators side by side, none at an end."""
+    return re.sub(r"[^a-z0-9]+", "-", name).strip("-")
+
+
 def _bake(plan: Plan) -> str:
-    """One target whose named contexts replace every artifact's stage by its folder in an exported store."""
+    """One target whose named contexts replace every artifact's stage by its folder in an exported store.
+
+    Paths are relative to the top of the checkout, where bake is run: buildx refuses to read outside the folder it is
+    run in since 0.20. Without attestations the image is the same in every image store.
+    """
     target = {
-        "context": ".",
+        "context": f"images/{plan.name}",
         "args": {"SOURCE_DATE_EPOCH": str(plan.created)},
+        "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
         "contexts": {stage_name(a): f"${{STORE}}/{a.store_folder}" for a in plan.artifacts()},
-        "tags": [f"{plan.name}:unchecked"],
+        "platforms": [plan.platform],
+        "tags": [f"{image_part(plan.name)}:unchecked"],
     }
-    bake = {
-        "variable": {"STORE": {"default": "../../store"}},
-        "group": {"default": {"targets": [plan.name]}},
-        "target": {plan.name: target},
-    }
+    bake = {"variable": {"STORE": {"default": "store"}}, "target": {"default": target}}
     return json.dumps(bake, indent=2) + "\n"
 
 

@@ -72,7 +72,7 @@ def test_the_image_copies_each_layer_once_and_in_order(planned: Plan, rendered: 
 
 def test_the_bake_file_replaces_every_artifact_by_its_folder_in_the_store(planned: Plan, rendered: Rendered) -> None:
     bake = json.loads(next(file.content for file in rendered.files if file.path == "docker-bake.json"))
-    contexts = bake["target"]["quickstart"]["contexts"]
+    contexts = bake["target"]["default"]["contexts"]
     assert contexts == {stage_name(a): f"${{STORE}}/{a.store_folder}" for a in planned.artifacts()}
 
 
