@@ -25,6 +25,10 @@ OPENSSL_DEFAULT = "/usr/lib/ssl/cert.pem"
 LARGE = 60_000_000
 """Bytes from which an artifact has a layer of its own, so that a family of images shares it."""
 
+MEDIUM = 5_000_000
+"""Bytes from which a wheel is not among the small ones, which are those that change most often: the quickstart's
+small ones weigh 10 MB together, and a changed one makes only those anew."""
+
 MAX_LAYERS = 100
 """Fewer than the 127 that overlay2 can stack."""
 
@@ -105,14 +109,18 @@ def _profile(prefix: str) -> File:
 
 
 def _wheels(lock: Lock) -> tuple[Layer, ...]:
-    """Each large wheel by itself, the largest first, then all small ones together."""
+    """Each large wheel by itself, the largest first, then the medium ones together, then the small ones."""
     on = tuple(layer.name for layer in _ground(lock, ""))
     by_size = sorted(lock.pip, key=lambda p: (-p.artifact.size, p.name))
-    room = MAX_LAYERS - len(on) - 2  # the small ones and the trust
+    room = MAX_LAYERS - len(on) - 3  # the medium ones, the small ones and the trust
     large = [p for p in by_size if p.artifact.size >= LARGE][:room]
-    small = sorted((p for p in lock.pip if p not in large), key=lambda p: p.name)
-    alone = tuple(_wheel_layer(f"wheel-{_slug(p)}", f"{p.name} {p.version}", [p], on) for p in large)
-    return (*alone, *((_wheel_layer("wheels", "The smaller wheels", small, on),) if small else ()))
+    rest = sorted((p for p in lock.pip if p not in large), key=lambda p: p.name)
+    groups = (
+        *((f"wheel-{_slug(p)}", f"{p.name} {p.version}", [p]) for p in large),
+        ("wheels-medium", "The medium wheels", [p for p in rest if p.artifact.size >= MEDIUM]),
+        ("wheels-small", "The small wheels", [p for p in rest if p.artifact.size < MEDIUM]),
+    )
+    return tuple(_wheel_layer(name, title, packages, on) for name, title, packages in groups if packages)
 
 
 def _slug(package: Package) -> str:

@@ -93,10 +93,10 @@ def test_one_changed_small_wheel_changes_its_own_layer_alone(project: Projects) 
     after = ran.image["image"]
 
     stages = re.findall(r"^COPY --link --from=layer-(\S+)", _dockerfile(place, name).rpartition("\nFROM ")[2], re.M)
-    assert stages == ["wheel-numpy", "wheels", "trust"]
+    assert stages == ["wheel-numpy", "wheels-small", "trust"]
     lower = len(layers(after)) - len(stages)
     changed = [n for n, (a, b) in enumerate(zip(layers(before), layers(after), strict=True)) if a != b]
-    assert changed == [lower + stages.index("wheels")]  # trust lies above it, and is the same bytes all the same
+    assert changed == [lower + stages.index("wheels-small")]  # trust lies above it, and is the same bytes all the same
     assert ran_in(ran)["python"] == before
     assert ran_in(ran)["imports"] == after
     measured("from one changed small wheel to the sealed image", ran.seconds, 15.0)

@@ -11,7 +11,7 @@ from builder.models.lockfile import parse_lock
 from builder.models.plan import Action, Plan
 from builder.models.recipe import Recipe
 from builder.stages.load import parse_recipe
-from builder.stages.plan import BUNDLE, LARGE, MAX_LAYERS, plan
+from builder.stages.plan import BUNDLE, LARGE, MAX_LAYERS, MEDIUM, plan
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,10 @@ def test_every_large_wheel_has_a_layer_of_its_own_the_largest_lowest(planned: Pl
     assert sizes == sorted((p.artifact.size for p in lock.pip if p.artifact.size >= LARGE), reverse=True)
 
 
-def test_the_small_wheels_share_one_layer_above_the_large_ones(planned: Plan) -> None:
-    names = [layer.name for layer in planned.layers]
-    assert names[-2:] == ["wheels", "trust"]
+def test_medium_wheels_share_a_layer_above_the_large_ones_and_small_ones_above_that(planned: Plan) -> None:
+    *_, medium, small, trust = planned.layers
+    assert (medium.name, small.name, trust.name) == ("wheels-medium", "wheels-small", "trust")
+    assert min(a.size for a in medium.artifacts) >= MEDIUM > max(a.size for a in small.artifacts)
 
 
 def test_every_artifact_of_the_lock_is_in_the_plan(planned: Plan, lock: Lock) -> None:
@@ -58,7 +59,7 @@ def test_every_artifact_of_the_lock_is_in_the_plan(planned: Plan, lock: Lock) ->
 
 def test_a_wheel_stands_on_the_environment_and_trust_on_the_root_file_system_alone(planned: Plan) -> None:
     on = {layer.name: layer.on for layer in planned.layers}
-    assert on["wheels"] == on["wheel-torch"] == ("rootfs", "apt", "environment")
+    assert on["wheels-small"] == on["wheel-torch"] == ("rootfs", "apt", "environment")
     assert on["trust"] == ("rootfs",)
 
 
@@ -71,10 +72,10 @@ def test_a_refreshed_bundle_changes_the_trust_layer_alone(planned: Plan, recipe:
 
 
 def test_there_are_never_more_layers_than_an_engine_stacks(recipe: Recipe, lock: Lock) -> None:
-    many = tuple(wheel(f"w{n}", LARGE + n) for n in range(150))
+    many = (*(wheel(f"w{n}", LARGE + n) for n in range(150)), wheel("small", 1))
     layers = plan(recipe, lock.model_copy(update={"pip": many}), interpreter="/usr/bin/python3.9").layers
     assert len(layers) == MAX_LAYERS
-    assert sum(len(layer.artifacts) for layer in layers if layer.action is Action.INSTALL_WHEELS) == 150
+    assert sum(len(layer.artifacts) for layer in layers if layer.action is Action.INSTALL_WHEELS) == 151
 
 
 def test_every_client_of_the_image_is_pointed_at_the_one_bundle(planned: Plan) -> None:
