@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
+from builder.errors import DiskError
 from builder.models.build import BuildEvent, StepLogged, StepSeen
 
 
@@ -25,9 +26,12 @@ class BuildLog:
         self._told: dict[str, str] = {}
 
     def line(self, text: str) -> None:
-        """A line of nobody's step."""
-        self._file.write(text + "\n")
-        self._file.flush()
+        """A line of nobody's step. Raises DiskError."""
+        try:
+            self._file.write(text + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._file.name, error) from None
 
     def event(self, event: BuildEvent) -> None:
         """Writes what is new in it; how far bytes are is not written."""
@@ -45,6 +49,16 @@ class BuildLog:
 
     def _number(self, step: str) -> int:
         return self._numbers.setdefault(step, len(self._numbers) + 1)
+
+
+def unwritable(where: str, error: OSError) -> DiskError:
+    """There is no log without room for it, and no build without a log."""
+    return DiskError(
+        "the log of the build cannot be written",
+        where=where,
+        seen=error.strerror,
+        remedy="make room there, or name another folder in BUILDER_STATE",
+    )
 
 
 def _state(step: StepSeen) -> str:

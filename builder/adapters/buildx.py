@@ -9,14 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from builder.adapters.build_log import BuildLog, logs_folder
+from builder.adapters.build_log import BuildLog, logs_folder, unwritable
 from builder.adapters.engine_questions import questions
 from builder.adapters.processes import child
 from builder.adapters.rawjson import RawJson
-from builder.errors import BuildError, DiskError
+from builder.errors import BuildError
 from builder.models.base import ImageId
 from builder.models.build import BuildEvent, BuildRequest, BuildResult
 from builder.models.build_engine import BuildEngine
@@ -127,14 +127,12 @@ def _log(path: Path) -> Iterator[BuildLog]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
     except OSError as error:
-        raise DiskError(
-            "the log of the build cannot be written",
-            where=str(path),
-            seen=error.strerror,
-            remedy="make room there, or name another folder in BUILDER_STATE",
-        ) from None
-    with file:
+        raise unwritable(str(path), error) from None
+    try:
         yield BuildLog(file)
+    finally:
+        with suppress(OSError):  # what could not be written has been told
+            file.close()
 
 
 @contextmanager
