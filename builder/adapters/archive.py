@@ -22,7 +22,7 @@ from builder.errors import BuilderError, Fault, IntegrityError
 from builder.models.base import Sha256
 from builder.models.lock import Artifact
 
-_MEMBER: Final = re.compile(r"(?:\./)?sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})/([^/]+)")
+_MEMBER: Final = re.compile(r"(?:\./)?sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})/([A-Za-z0-9][A-Za-z0-9._+~:!%-]*)")
 Heard = Callable[[str, int], None]
 """Hears of each file when it is done: its name and its bytes."""
 

@@ -8,13 +8,17 @@ from pydantic import Field
 
 from builder.models.base import Model, Sha256
 
+_PART = r"[A-Za-z0-9][A-Za-z0-9._+~:!%-]*"
+Word = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$")]
+"""What may stand unquoted in a Dockerfile, in a mount, on a command line and in a path, whoever wrote the lock."""
+
 
 class Artifact(Model):
     """One file, named by where it belongs and accepted by its hash alone."""
 
     source: str
     """`pypi`, `debian`, `debian-security`, `conda-forge/linux-64`, ..., or `derived` for what is made here."""
-    path: str
+    path: Word
     """File name (pypi, conda, derived) or pool path (debian), relative to the source, never with a host."""
     sha256: Sha256
     size: int = Field(ge=0)
@@ -39,8 +43,8 @@ class Artifact(Model):
 class Package(Model):
     """A wheel or a .deb, locked."""
 
-    name: str
-    version: str
+    name: Word
+    version: Word
     artifact: Artifact
 
 
@@ -48,8 +52,8 @@ class RootfsBase(Model):
     """A Debian root file system that mmdebstrap makes, offline, from the locked packages."""
 
     kind: Literal["rootfs"] = "rootfs"
-    suite: str
-    arch: str
+    suite: Word
+    arch: Word
     epoch: int
     """SOURCE_DATE_EPOCH of the bootstrap: the Date of the suite's Release file, seconds since 1970."""
     packages: tuple[Package, ...]
@@ -61,7 +65,7 @@ class ImageBase(Model):
     """A registry image, by digest."""
 
     kind: Literal["image"] = "image"
-    reference: str
+    reference: Word
     """Repository and tag, as in `docker.io/library/debian:bookworm-slim`."""
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
     epoch: int

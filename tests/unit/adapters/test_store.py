@@ -75,7 +75,7 @@ def test_the_same_bytes_under_another_name_serve_as_well(store: Store) -> None:
 
 @pytest.mark.parametrize("path", ["..", "a/..", "a/", ".", "a\0b"])
 def test_a_path_that_ends_in_no_file_name_is_refused(store: Store, path: str) -> None:
-    odd = Artifact(source="pypi", path=path, sha256="0" * 64, size=1)
+    odd = Artifact.model_construct(source="pypi", path=path, sha256="0" * 64, size=1)  # no lock can say it
     with pytest.raises(LockError, match=r"^an artifact's path ends in no file name$"):
         store.has(odd)
 

@@ -12,7 +12,7 @@ from builder.mirrors.transport import Answer, Page, Unavailable
 from builder.models.lock import Artifact
 
 WHEEL = Artifact(source="pypi", path="Some_Thing-1.0-py3-none-any.whl", sha256="0" * 64, size=1)
-DEB = Artifact(source="debian", path="pool/main/g/g++/g++ 1.deb", sha256="0" * 64, size=1)
+DEB = Artifact(source="debian", path="pool/main/g/g++/g++%1.deb", sha256="0" * 64, size=1)
 ENTRY = Mirror(pypi=("https://one.test/simple",), debian=("https://one.test/debian", "https://one.test/old"))
 
 
@@ -54,8 +54,8 @@ def test_a_wheel_is_looked_up_on_the_page_of_its_project() -> None:
 
 def test_a_deb_has_an_address_at_each_root() -> None:
     assert sources().urls("one", DEB) == (
-        "https://one.test/debian/pool/main/g/g%2B%2B/g%2B%2B%201.deb",
-        "https://one.test/old/pool/main/g/g%2B%2B/g%2B%2B%201.deb",
+        "https://one.test/debian/pool/main/g/g%2B%2B/g%2B%2B%251.deb",
+        "https://one.test/old/pool/main/g/g%2B%2B/g%2B%2B%251.deb",
     )
 
 

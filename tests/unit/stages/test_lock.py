@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class World:
 
     def install(self, names: tuple[str, ...], *, status: str, where: str) -> tuple[Package, ...]:
         self.asked.append(("install", names, status))
-        return tuple(package(name.strip("?()"), self.debian_version, "debian") for name in names)
+        return tuple(package(re.sub(r"\W+", "-", name).strip("-"), self.debian_version, "debian") for name in names)
 
     def single(self, name: str, *, where: str) -> Package:
         return package(name, self.debian_version, "debian")
@@ -89,17 +90,17 @@ class Bench:
     world: World
 
     def rootfs(self, base: RootfsBase) -> Artifact:
-        return derived(f"rootfs of {len(base.packages)} {base.packages[0].version}")
+        return derived(f"rootfs-of-{len(base.packages)}-{base.packages[0].version}")
 
     def status(self, base: RootfsBase) -> str:
         return f"the status of {base.rootfs.path}"
 
     def busybox(self, package: Package) -> Artifact:
-        return derived(f"busybox of {package.version}")
+        return derived(f"busybox-of-{package.version}")
 
     def bundle(self, roots: Package, extra: tuple[PemSource, ...], *, at: int) -> tuple[Artifact, Bundle]:
         self.world.asked.append(("bundle", roots.name, extra, at))
-        name = f"bundle of {roots.name} {roots.version} {[s.text for s in extra]}"
+        name = "-".join(("bundle-of", roots.name, roots.version, *(s.text for s in extra)))
         return derived(name), Bundle(pem="", certificates=(), notes=("a note",))
 
 
@@ -133,7 +134,7 @@ def test_a_first_lock_holds_every_input_and_says_that_nothing_moved() -> None:
     assert [p.name for p in new.pip] == ["numpy", "torch"]
     assert new.apt_asked == ("python3", "python3.9", "python3-distutils")
     assert isinstance(new.base, RootfsBase)
-    assert new.base.rootfs.path == "rootfs of 3 1-1"
+    assert new.base.rootfs.path == "rootfs-of-3-1-1"
     assert new.busybox is not None
     assert new.busybox_binary is not None
     assert (new.epoch, new.created) == (EPOCH, EPOCH + 1000)
@@ -154,7 +155,7 @@ def test_the_distributions_packages_are_asked_on_top_of_what_the_base_has_instal
     )
     assert early == ("install", (*bootstrap, *asked), "")  # tells a misspelt package before the bootstrap
     assert base == ("install", bootstrap, "")
-    assert apt == ("install", asked, "the status of rootfs of 3 1-1")
+    assert apt == ("install", asked, "the status of rootfs-of-3-1-1")
 
 
 def test_an_unchanged_recipe_keeps_its_lock_and_asks_nobody() -> None:
