@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from builder.errors import RecipeError
@@ -100,11 +99,10 @@ def lock(
     kept = None if EVERYTHING in upgrade else previous
     job = _Job(recipe=recipe, entry=entry, python=python, ports=ports, previous=kept, upgrade=upgrade)
     with progress.task(f"locking {recipe.name}") as task:
-        task.detail("packages and base")
-        with ThreadPoolExecutor(1) as pool:
-            asking = pool.submit(_wheels, job)
-            ground = _ground(job)
-            pip, tools = asking.result()
+        task.detail("wheels")  # first: a set of packages that does not exist is known in seconds, a base is not made
+        pip, tools = _wheels(job)
+        task.detail("base")
+        ground = _ground(job)
         task.detail("CA certificates")
         return _result(job, ground=ground, pip=pip, tools=tools, extra=extra, before=previous)
 
