@@ -18,7 +18,7 @@ from builder.adapters.processes import child
 from builder.adapters.rawjson import RawJson
 from builder.errors import BuildError
 from builder.models.base import ImageId
-from builder.models.build import BuildEvent, BuildRequest, BuildResult
+from builder.models.build import BASE, BuildEvent, BuildRequest, BuildResult
 from builder.models.build_engine import BuildEngine
 
 _SAID = 50
@@ -57,6 +57,7 @@ class Buildx:
         """The command. It fixes what a configuration could change; the network of a `RUN` is the Dockerfile's."""
         arguments = [part for key, value in request.args for part in ("--build-arg", f"{key}={value}")]
         contexts = [part for name, path in request.contexts for part in ("--build-context", f"{name}={path}")]
+        base = ["--build-context", f"{BASE}=docker-image://{request.base}"] if request.base else []
         return [
             str(self._engine.buildx.path),
             "build",
@@ -70,6 +71,7 @@ class Buildx:
             *(["--no-cache"] if request.no_cache else []),
             *arguments,
             *contexts,
+            *base,
             str(request.context),
         ]
 

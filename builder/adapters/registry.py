@@ -25,6 +25,17 @@ class Registry:
         _, seen = _first(entry, name, "buildx", "imagetools", "inspect", "--format", "{{json .}}")
         return _base(json.loads(seen), entry)
 
+    def having(self, entry: ImageEntry, digest: str) -> str:
+        """The first registry from which a build gets the image: one whose copy the engine has already, which needs no
+        network, else one that answers. Raises NetworkError when there is none, EngineError, HostError.
+        """
+        name = f"{entry.repository}@{digest}"
+        for registry in entry.registries:
+            if not _docker("image", "inspect", f"{registry}/{name}").returncode:
+                return registry
+        found, _ = _first(entry, name, "buildx", "imagetools", "inspect", "--raw")
+        return found.removesuffix(f"/{name}")
+
     def status(self, base: ImageBase, entry: ImageEntry) -> str:
         """The dpkg status inside an image, which is pulled but never started.
 

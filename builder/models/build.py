@@ -8,6 +8,9 @@ from typing import Literal
 
 from builder.models.base import ImageId, Model
 
+BASE = "base"
+"""The stage of a registry's image, and the named context that may replace it by a copy in another registry."""
+
 Feeding = Literal["server", "contexts", "auto"]
 """How the engine gets the artifacts: `server` asks us over loopback, which costs nothing for what it has cached;
 `contexts` sends them all each time, which reaches any engine; `auto` tries the first and falls back."""
@@ -27,6 +30,8 @@ class BuildRequest(Model):
     """Build arguments."""
     contexts: tuple[tuple[str, Path], ...] = ()
     """Named contexts: each replaces the stage of its name by a folder."""
+    base: str | None = None
+    """An image reference by digest that replaces the stage `base`: a copy in a registry that can be reached."""
     no_cache: bool = False
 
 

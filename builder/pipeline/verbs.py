@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from builder.errors import CheckFailed, DiskError, LockError, RenderingError, TagError, UnprovenError
+from builder.models.catalog import ImageEntry
+from builder.models.lock import ImageBase
 from builder.stages.check import check
 from builder.stages.lock import LockResult, is_stale, lock
 from builder.stages.plan import plan
@@ -121,7 +123,19 @@ def carry_out(place: Workplace, described: Described, progress: Progress, *, no_
         progress=progress,
         feeding=feeding_for(engine),
         no_cache=no_cache,
+        base=_copy_of_base(place, described),
     )
+
+
+def _copy_of_base(place: Workplace, described: Described) -> str | None:
+    """By digest, where the registry that the lock names gives nothing. Raises NetworkError when none does."""
+    base, entry = described.lock.base, place.catalog.bases[described.loaded.recipe.base]
+    if not isinstance(base, ImageBase) or not isinstance(entry, ImageEntry):
+        return None
+    from builder.adapters.registry import Registry
+
+    found = f"{Registry().having(entry, base.digest)}/{entry.repository}"
+    return None if f"{found}:{entry.tag}" == base.reference else f"{found}@{base.digest}"
 
 
 def peak(described: Described) -> int:

@@ -61,10 +61,12 @@ def build(
     progress: Progress,
     feeding: Feeding = "auto",
     no_cache: bool = False,
+    base: str | None = None,
 ) -> Built:
     """The image under its staging name, which the caller takes away once the image has others.
 
     context: `images/NAME/` as `render` wrote it.
+    base: a copy of the plan's base, by digest, where the registry that the plan names is out of reach.
     Raises BuildError, and for their own reasons IntegrityError, DiskError and EngineError.
     """
     request = BuildRequest(
@@ -74,6 +76,7 @@ def build(
         platform=plan.platform,
         args=(("SOURCE_DATE_EPOCH", str(plan.created)),),
         no_cache=no_cache,
+        base=base,
     )
     started = time.monotonic()
     with progress.task(f"build {plan.name}") as task:

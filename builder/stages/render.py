@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from builder.models.base import sha256_of
+from builder.models.build import BASE
 from builder.models.plan import Action
 from builder.models.rendered import Rendered, RenderedFile
 
@@ -89,6 +90,8 @@ def stage_name(artifact: Artifact) -> str:
 
 def _stages(plan: Plan) -> Iterator[_Stage]:
     """Every stage but the artifacts', each after those that it names; the image comes last and has no name."""
+    if plan.base:
+        yield _Stage("The base, by digest", plan.base, BASE)
     depths = sorted({len(layer.on) for layer in plan.layers} - {0})
     for depth, layer in enumerate(plan.layers, start=1):
         yield _layer_stage(plan, layer)
@@ -113,7 +116,7 @@ def _stacked(plan: Plan, title: str, depth: int, depths: list[int], *, name: str
 
 
 def _ground(plan: Plan, on: tuple[str, ...]) -> str:
-    return f"on-{on[-1]}" if on else (plan.base or "scratch")
+    return f"on-{on[-1]}" if on else (BASE if plan.base else "scratch")
 
 
 def _layer_stage(plan: Plan, layer: Layer) -> _Stage:

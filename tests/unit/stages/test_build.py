@@ -100,6 +100,13 @@ def test_a_built_image_has_a_staging_name_and_no_other() -> None:
     assert runner.requests[0].platform == "linux/amd64"
 
 
+def test_a_copy_of_the_base_is_asked_for_whichever_way_the_artifacts_go() -> None:
+    runner, copy = Runner(seen(ADD, "connection refused")), f"mirror.example/library/debian@sha256:{DIGEST}"
+    feed, context = Feed(asked=0), Path("images/quickstart")
+    build(PLAN, RENDERED, context=context, runner=runner, feed=feed, progress=Silent(), base=copy)
+    assert [(bool(request.contexts), request.base) for request in runner.requests] == [(False, copy), (True, copy)]
+
+
 @pytest.mark.parametrize(("name", "kept"), [("a.b_c", "a-b-c"), ("a-", "a"), ("a..b", "a-b"), ("x1", "x1")])
 def test_a_staging_name_is_a_name_that_an_engine_takes(name: str, kept: str) -> None:
     assert staging_name(Rendered(name=name, digest=DIGEST, files=())).startswith(f"builder-staging/{kept}:")

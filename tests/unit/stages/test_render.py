@@ -13,12 +13,13 @@ import pytest
 from tests_root import ROOT
 
 from builder.adapters.project import Project
-from builder.models.plan import Plan
+from builder.models.plan import Action, File, Layer, Plan
 from builder.models.rendered import Rendered
 from builder.pipeline import Workplace, described
 from builder.stages.render import render, stage_name
 
 NAMES = Project(ROOT).names()
+BASE_IMAGE = f"docker.io/library/debian:bookworm-slim@sha256:{'ab' * 32}"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,14 @@ def planned() -> Plan:
 @pytest.fixture(scope="module")
 def rendered(planned: Plan) -> Rendered:
     return render(planned)
+
+
+@pytest.fixture(scope="module")
+def on_registry_base(planned: Plan) -> Rendered:
+    """One layer on the base, and one on that."""
+    files = Layer(name="files", title="Files", action=Action.WRITE_FILES, files=(File(path="/etc/a", content=""),))
+    more = files.model_copy(update={"name": "more", "on": ("files",)})
+    return render(planned.model_copy(update={"base": BASE_IMAGE, "busybox": None, "layers": (files, more)}))
 
 
 def dockerfile(rendered: Rendered) -> str:
@@ -86,7 +95,20 @@ def test_the_digest_is_in_a_label_and_changes_with_any_file(planned: Plan, rende
     assert other.digest != rendered.digest
 
 
-def test_hadolint_finds_nothing(rendered: Rendered, tmp_path: Path) -> None:
+def test_a_registry_base_is_a_stage_before_all_that_stand_on_it(on_registry_base: Rendered) -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", dockerfile(on_registry_base), re.MULTILINE)
+    stages = [(parent, name) for parent, name in stages if not name.startswith("artifact-")]
+    assert stages[0] == (BASE_IMAGE, "base")
+    assert stages[1:] == [("base", "layer-files"), ("base", "on-files"), ("on-files", "layer-more"), ("on-files", "")]
+
+
+def test_a_root_file_system_has_no_stage_of_a_registry(rendered: Rendered) -> None:
+    assert " AS base\n" not in dockerfile(rendered)
+
+
+@pytest.mark.parametrize("which", ["rendered", "on_registry_base"])
+def test_hadolint_finds_nothing(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    rendered: Rendered = request.getfixturevalue(which)
     file = tmp_path / "Dockerfile"
     file.write_text(dockerfile(rendered))
     hadolint = Path(sys.executable).with_name("hadolint")
