@@ -27,8 +27,8 @@ lint: .venv/developer ## Check style, types, imports, shell scripts and rendered
 	$(BIN)/hadolint images/*/Dockerfile
 	$(BIN)/builder render --all --check
 
-bench: .venv/developer ## Measure against the plain Dockerfile; EMPTIES the engine's build cache.
-	$(BIN)/python -m tests.bench
+bench: .venv/developer ## Measure against the plain Dockerfile; EMPTIES the engine's build cache (BENCH=--yes).
+	$(BIN)/python -m tests.bench $(BENCH)
 
 schema: .venv/installed ## Write the JSON Schema of recipes again.
 	$(BIN)/builder schema > builder/data/recipe.schema.json

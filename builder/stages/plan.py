@@ -109,14 +109,18 @@ def _profile(prefix: str) -> File:
 
 
 def _wheels(lock: Lock) -> tuple[Layer, ...]:
-    """Each large wheel by itself, the largest first, then the medium ones together, then the small ones."""
+    """Each large wheel by itself, then the medium ones together, then the small ones.
+
+    Of the large ones the largest lies highest: an engine copies layers in order, and those that are ready first do not
+    wait for it. It is torch, which also changes more often than the libraries that it is made for.
+    """
     on = tuple(layer.name for layer in _ground(lock, ""))
     by_size = sorted(lock.pip, key=lambda p: (-p.artifact.size, p.name))
     room = MAX_LAYERS - len(on) - 3  # the medium ones, the small ones and the trust
     large = [p for p in by_size if p.artifact.size >= LARGE][:room]
     rest = sorted((p for p in lock.pip if p not in large), key=lambda p: p.name)
     groups = (
-        *((f"wheel-{_slug(p)}", f"{p.name} {p.version}", [p]) for p in large),
+        *((f"wheel-{_slug(p)}", f"{p.name} {p.version}", [p]) for p in reversed(large)),
         ("wheels-medium", "The medium wheels", [p for p in rest if p.artifact.size >= MEDIUM]),
         ("wheels-small", "The small wheels", [p for p in rest if p.artifact.size < MEDIUM]),
     )
