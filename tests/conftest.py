@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import cache
 
 import pytest
 
 from builder.errors import EngineError
+
+for _number in (signal.SIGINT, signal.SIGHUP):  # ignored when the run was started in the background, and inherited so
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @cache
