@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,22 +41,29 @@ pytestmark = [
 ]
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """pytest's own folders grow with the number of runs, and a socket's path may have 104 bytes."""
+    with tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
 @pytest.fixture(params=[False, True], ids=["own store", "containerd store"])
-def other(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BuildEngine]:
+def other(request: pytest.FixtureRequest, short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BuildEngine]:
     """Never in our own namespace: there `--bridge=none` would take the running engine's bridge away."""
-    socket = tmp_path / "docker.sock"
-    config = tmp_path / "daemon.json"
+    socket = short / "docker.sock"
+    config = short / "daemon.json"
     config.write_text(json.dumps({"features": {"containerd-snapshotter": request.param}}))
-    folders = [f"--{name}={tmp_path / name}" for name in ("data-root", "exec-root")]
+    folders = [f"--{name}={short / name}" for name in ("data-root", "exec-root")]
     argv = ["unshare", "--net", "dockerd", "--bridge=none", "--iptables=false", "--ip6tables=false", *folders]
-    log = (tmp_path / "dockerd.log").open("wb")
+    log = (short / "dockerd.log").open("wb")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
     with child(
-        [*argv, f"--config-file={config}", f"--host=unix://{socket}", f"--pidfile={tmp_path}/pid"],
+        [*argv, f"--config-file={config}", f"--host=unix://{socket}", f"--pidfile={short}/pid"],
         stdout=log.fileno(),
         stderr=log.fileno(),
     ):
-        yield _when_it_answers(tmp_path / "dockerd.log")
+        yield _when_it_answers(short / "dockerd.log")
 
 
 def _when_it_answers(log: Path) -> BuildEngine:
