@@ -48,6 +48,46 @@ class Package(Model):
     artifact: Artifact
 
 
+class CondaPackage(Model):
+    """A conda package, locked: the record of the channel's repodata, patches included, without a host."""
+
+    name: Word
+    version: Word
+    build: Word
+    build_number: int = 0
+    noarch: Literal["python", "generic"] | None = None
+    depends: tuple[str, ...] = ()
+    """Match specs; what `conda install` inside the image will solve with later."""
+    constrains: tuple[str, ...] = ()
+    md5: str | None = None
+    """For old tools that know nothing else; nothing here accepts a file by it."""
+    artifact: Artifact
+    """Its source is channel and subdir: `conda-forge/linux-64`, `pkgs/main/noarch`."""
+
+
+class CondaLock(Model):
+    """The conda installation at `/opt/conda`, and the recipe's environment beside it."""
+
+    installer: Package
+    """`miniconda` or `miniforge`; so is its artifact's source."""
+    installer_python: Word
+    """The minor version of the Python that the installer brings, as in 3.13."""
+    linker: Package
+    """The py-rattler wheel that links packages inside the build, under the installer's Python."""
+    asked: tuple[str, ...]
+    """What was solved: the recipe's match specs and its Python."""
+    channels: tuple[str, ...]
+    virtual: tuple[str, ...]
+    """Virtual packages that it was solved with, as in `__glibc=2.36`: the recipe's, never the host's."""
+    packages: tuple[CondaPackage, ...]
+    """Sorted by name."""
+
+    @property
+    def python(self) -> str:
+        """The full version of the environment's Python."""
+        return next(p.version for p in self.packages if p.name == "python")
+
+
 class RootfsBase(Model):
     """A Debian root file system that mmdebstrap makes, offline, from the locked packages."""
 
@@ -112,6 +152,8 @@ class Lock(Model):
     busybox_binary: Artifact | None
     """That binary, `derived` from the .deb."""
     trust: TrustLock
+    conda: CondaLock | None = None
+    """None: Python comes from the base's distribution."""
     apt_asked: tuple[str, ...] = ()
     """What the recipe and its Python want of the distribution; `apt` is that with its dependencies."""
     apt: tuple[Package, ...]
@@ -124,8 +166,15 @@ class Lock(Model):
         first = (self.base.rootfs,) if isinstance(self.base, RootfsBase) else ()
         binary = (self.busybox_binary,) if self.busybox_binary else ()
         packages = (self.uv, *self.apt, *self.pip)
-        every = (*first, *binary, *(p.artifact for p in packages), self.trust.bundle)
+        conda = self._conda_artifacts()
+        every = (*first, *binary, *conda, *(p.artifact for p in packages), self.trust.bundle)
         return tuple({a.sha256: a for a in every}.values())
+
+    def _conda_artifacts(self) -> tuple[Artifact, ...]:
+        if self.conda is None:
+            return ()
+        tools = (self.conda.installer.artifact, self.conda.linker.artifact)
+        return (*tools, *(p.artifact for p in self.conda.packages))
 
     def made_from(self, artifact: Artifact) -> tuple[Artifact, ...]:
         """The files that a derived artifact is made from; empty when it has to be fetched as it is."""

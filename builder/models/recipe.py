@@ -45,6 +45,10 @@ Version = Annotated[
     str, _text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$", "letters, digits, `.`, `_`, `-`, as a tag may have them")
 ]
 
+_CHANNEL_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$"
+ChannelName = Annotated[str, _text(_CHANNEL_PATTERN, "the name of a channel, as in conda-forge or pkgs/main")]
+IsoDate = Annotated[str, _text(r"^\d{4}-\d{2}-\d{2}$", 'a day as in "2026-11-23"')]
+
 TAG_FIELDS = ("name", "version", "lock")
 """What may stand in braces in a tag: the recipe's name and version, the first 12 digits of the lock's digest."""
 
@@ -102,12 +106,24 @@ class Trust(Model):
 
 
 class Conda(Model):
-    """A conda installation at `/opt/conda` and an environment named as the recipe."""
+    """A conda installation at `/opt/conda`, and an environment named as the recipe with the recipe's Python."""
 
     installer: Literal["miniconda", "miniforge"] = "miniforge"
-    channels: tuple[str, ...] = ("conda-forge",)
+    """Which one is locked: an entry of `builder/data/installers.yaml`."""
+    version: Version | None = None
+    """Of the installer, as in `25.9.1-3`; left out, the newest that is known."""
+    channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)] = ("conda-forge",)
+    """By name, in order of (strict) priority. `pkgs/main` and `pkgs/r` need `accept_terms`."""
     packages: tuple[str, ...] = ()
-    mirrors: tuple[MirrorName, ...] = ("upstream",)
+    """Match specs, as in `numpy>=1.26`; the recipe's Python is asked for beside them."""
+    mirrors: Annotated[tuple[MirrorName, ...], Field(min_length=1)] = ("upstream",)
+    """In order of preference; `upstream` is what conda itself is configured with."""
+    accept_terms: bool = False
+    """The word of a person that Anaconda's terms of service are accepted; with `accepted_by` and `accepted_on`."""
+    accepted_by: str | None = None
+    """Who accepted them, for whoever asks later."""
+    accepted_on: IsoDate | None = None
+    """The day on which they did, in quotes, as in "2026-11-23"."""
 
 
 class Pip(Model):
