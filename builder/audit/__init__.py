@@ -1,0 +1,1 @@
+"""Finds configuration that is insecure or stale, and mends it. Pure: texts in, findings out."""
