@@ -1,4 +1,4 @@
-"""What pip, uv and apt on this host are themselves configured with: the meaning of the mirror `upstream`."""
+"""What pip, uv, apt and conda on this host are themselves configured with: the meaning of the mirror `upstream`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from builder.adapters.conda_config import conda_root
 from builder.errors import HostError
 
 _TARGET: Final = re.compile(r"^(?P<root>\S+?)/* (?P<suite>\S+)$", re.MULTILINE)
@@ -38,6 +39,10 @@ class HostClients:
                 remedy="name a mirror in the recipe, as in `apt: {mirrors: [tuna]}`",
             )
         return roots
+
+    def conda_root(self, channel: str) -> str | None:
+        """Where conda's own configuration has a channel; None when it says nothing of it."""
+        return conda_root(channel)
 
     @cached_property
     def _index(self) -> str:

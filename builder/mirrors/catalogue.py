@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from collections.abc import Mapping
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, RootModel
-
 from builder.errors import RecipeError
-from builder.models.base import Model
+from builder.mirrors.entry import PYPI, Catalogue, Mirror, is_loopback, kind_of
+
+__all__ = ["OFFICIAL", "PYPI", "UPSTREAM", "Catalogue", "Clients", "Mirror", "Mirrors", "is_loopback"]
 
 UPSTREAM: Final = "upstream"
-PYPI: Final = "pypi"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this very machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _root(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is no http or https address of a folder")
-    return url.rstrip("/")
-
-
-def _index(url: str) -> str:
-    if not url.startswith("https:") and not is_loopback(url):
-        raise ValueError(f"{url!r}: a package index is asked over https alone")
-    return url
-
-
-Root = Annotated[str, AfterValidator(_root)]
-Roots = Annotated[tuple[Root, ...], Field(min_length=1)]
-Indexes = Annotated[tuple[Annotated[Root, AfterValidator(_index)], ...], Field(min_length=1)]
-
-
-class Mirror(Model):
-    """What one mirror carries: for each source its roots, in the order to try them."""
-
-    pypi: Indexes | None = None
-    debian: Roots | None = None
-    debian_security: Roots | None = Field(default=None, alias="debian-security")
-
-    def roots(self, source: str) -> tuple[str, ...]:
-        """The roots of a source of the lock; empty when this mirror does not carry it."""
-        carried = {PYPI: self.pypi, "debian": self.debian, "debian-security": self.debian_security}
-        return carried.get(source) or ()
-
-
-class Catalogue(RootModel[dict[str, Mirror]]):
-    """Every public mirror by name, as `builder/data/mirrors.yaml` has them."""
+OFFICIAL: Final = "official"
+"""The entry of the hosts that everything conda comes from."""
 
 
 class Clients(Protocol):
@@ -70,12 +26,24 @@ class Clients(Protocol):
     def apt_roots(self, source: str) -> tuple[str, ...]:
         """apt's own roots of `debian` or `debian-security`; raises HostError when there are none."""
 
+    def conda_root(self, channel: str) -> str | None:
+        """Where conda's own configuration has a channel; None when it says nothing of it."""
+
 
 class Mirrors:
     """The catalogue, with `upstream` answered by the host's own clients."""
 
     def __init__(self, catalogue: Mapping[str, Mirror], *, clients: Clients) -> None:
         self._catalogue, self._clients = catalogue, clients
+
+    @property
+    def entries(self) -> Mapping[str, Mirror]:
+        """Every mirror by name, the site's own first; `upstream` is none of them."""
+        return self._catalogue
+
+    def entry(self, name: str) -> Mirror:
+        """The mirror of that name; raises RecipeError."""
+        return self._named(name)
 
     def index_url(self, name: str) -> str:
         """The package index of a mirror, without a slash at its end.
@@ -88,11 +56,17 @@ class Mirrors:
         """The roots of `debian` or `debian-security` on a mirror, in the order to try them; raises as `index_url`."""
         return self.roots(name, source)
 
+    def channel_root(self, name: str, channel: str) -> str:
+        """The root of a channel on a mirror, which holds its subdirs; raises as `index_url`."""
+        return self.roots(name, f"{channel}/noarch")[0].removesuffix("/noarch")
+
     def roots(self, name: str, source: str) -> tuple[str, ...]:
-        """The roots of any source; raises as `index_url`."""
-        if name == UPSTREAM:
-            return (self._clients.pypi_index(),) if source == PYPI else self._clients.apt_roots(source)
-        roots = self._named(name).roots(source)
+        """The roots of any source of a lock; raises as `index_url`. `entry.address` puts a path below one.
+
+        A channel with its subdir (`conda-forge/linux-64`), an installer (`miniconda`, `miniforge`), `pypi`,
+        `debian`, `debian-security`.
+        """
+        roots = self._upstream(source) if name == UPSTREAM else self._named(name).roots(source)
         if not roots:
             raise RecipeError(
                 f"the mirror {name} does not carry {source}",
@@ -108,6 +82,48 @@ class Mirrors:
         """The names of all that carry a source, upstream last."""
         return (*(n for n, m in self._catalogue.items() if m.roots(source)), UPSTREAM)
 
+    def backend(self, name: str, source: str) -> str:
+        """The mirror whose servers answer for a source (`conda-forge`, `pypi`, ...), as far as the data knows."""
+        seen = [name]
+        while (entry := self._catalogue.get(seen[-1])) and source in entry.behind and entry.behind[source] not in seen:
+            seen.append(entry.behind[source])
+        return seen[-1]
+
+    def baked(self, names: tuple[str, ...], source: str) -> tuple[str, ...]:
+        """The roots that an image is given for a channel or `pypi`, in order, one for each independent backend.
+
+        `upstream` is the official host for a channel and nothing for `pypi`: never what this host is configured
+        with. Plain http (which only loopback may have) is left out. Raises RecipeError for a root with a login.
+        """
+        found: dict[str, str] = {}
+        for name in names:
+            real = OFFICIAL if name == UPSTREAM and source != PYPI else name
+            roots = () if real == UPSTREAM else self._for_image(real, source)
+            if roots and roots[0].startswith("https:"):
+                found.setdefault(self.backend(real, source), _without_login(roots[0], name))
+        return tuple(dict.fromkeys(found.values()))
+
+    def _for_image(self, name: str, source: str) -> tuple[str, ...]:
+        entry = self._named(name)
+        return entry.roots(source) if source == PYPI else entry.channel_roots(source)
+
+    def _upstream(self, source: str) -> tuple[str, ...]:
+        match kind_of(source):
+            case "pypi":
+                return (self._clients.pypi_index(),)
+            case "debian":
+                return self._clients.apt_roots(source)
+            case "conda":
+                channel, _, subdir = source.rpartition("/")
+                own = self._clients.conda_root(channel)
+                return (f"{own}/{subdir}",) if own else self._official(source)
+            case _:
+                return self._official(source)
+
+    def _official(self, source: str) -> tuple[str, ...]:
+        entry = self._catalogue.get(OFFICIAL)
+        return entry.roots(source) if entry else ()
+
     def _named(self, name: str) -> Mirror:
         if name not in self._catalogue:
             near = difflib.get_close_matches(name, (*self._catalogue, UPSTREAM))
@@ -117,3 +133,14 @@ class Mirrors:
                 remedy=f"did you mean {near[0]}?" if near else "name one of those, or add it to BUILDER_MIRRORS",
             )
         return self._catalogue[name]
+
+
+def _without_login(root: str, name: str) -> str:
+    if "@" in urlsplit(root).netloc:
+        raise RecipeError(
+            "no login may be written into an image",
+            where=f"the mirror {name}",
+            seen="its address has one before the @",
+            remedy="put the login into ~/.netrc of the hosts that build, and take it out of the mirror's address",
+        )
+    return root

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from urllib.parse import quote
 
 from builder.errors import BuilderError, RecipeError
 from builder.mirrors.catalogue import PYPI, UPSTREAM, Mirrors, is_loopback
+from builder.mirrors.entry import address, kind_of
 from builder.mirrors.index import files_of, project_of
 from builder.mirrors.transport import Transport, Unavailable
 from builder.models.lock import Artifact
-
-_DEBIAN = ("debian", "debian-security")
 
 
 class Sources:
@@ -24,9 +22,11 @@ class Sources:
         transport: Transport,
         pip: tuple[str, ...] = (UPSTREAM,),
         apt: tuple[str, ...] = (UPSTREAM,),
+        conda: tuple[str, ...] = (),
     ) -> None:
+        """pip, apt, conda: names of mirrors; those of conda are for channels and for installers."""
         self._mirrors, self._transport = mirrors, transport
-        self._order = {PYPI: pip, **dict.fromkeys(_DEBIAN, apt)}
+        self._order = {"pypi": pip, "debian": apt, "conda": conda, "installer": conda, None: ()}
         self._pages: dict[str, dict[str, str]] = {}
         self._asking: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -34,7 +34,7 @@ class Sources:
     def names(self, artifact: Artifact) -> tuple[str, ...]:
         """The mirrors that carry the artifact's source. Raises RecipeError when there is none."""
         source = artifact.source
-        asked = self._order.get(source, ())
+        asked = self._order[kind_of(source)]
         names = tuple(n for n in dict.fromkeys(asked) if self._mirrors.carries(n, source))
         if not names:
             raise RecipeError(
@@ -53,7 +53,7 @@ class Sources:
             raise Unavailable(cause=f"{error.what}: {error.seen}", contact=False) from None
         if artifact.source == PYPI:
             return (self._file(roots[0], artifact.filename),)
-        return tuple(f"{root}/{quote(artifact.path)}" for root in roots)
+        return tuple(address(root, artifact.path) for root in roots)
 
     def _file(self, index: str, filename: str) -> str:
         page = f"{index}/{project_of(filename)}/"

@@ -72,7 +72,13 @@ class Workplace:
 
         transport = Http(jobs=2 * jobs)
         recipe = loaded.recipe
-        sources = Sources(load_mirrors(), transport=transport, pip=recipe.pip.mirrors, apt=recipe.apt.mirrors)
+        sources = Sources(
+            load_mirrors(),
+            transport=transport,
+            pip=recipe.pip.mirrors,
+            apt=recipe.apt.mirrors,
+            conda=recipe.conda.mirrors if recipe.conda else (),
+        )
 
         def more(wanted: Sequence[Artifact]) -> FetchSummary:
             return fetch(
