@@ -1,7 +1,8 @@
 """The conda mirror farm of the tests: real packages, an installer, HTTPS mirrors that fail on demand."""
 
 from farm.channel import PLACEHOLDER, Channel, Link, Package, make_channel
-from farm.packages import small_packages
+from farm.packages import default_packages, small_packages
+from farm.python39 import python_package
 from farm.servers import CONNECTION_FAULTS, FAULTS, Farm, Mirror
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Link",
     "Mirror",
     "Package",
+    "default_packages",
     "make_channel",
+    "python_package",
     "small_packages",
 ]

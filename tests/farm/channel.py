@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -15,6 +16,7 @@ from typing import Any, Final, Literal
 
 import zstandard
 from conda_package_streaming.create import conda_builder
+from conda_package_streaming.package_streaming import stream_conda_info
 
 PLACEHOLDER: Final = ("/opt/farm-placeholder" + "_placehold" * 30)[:255]
 """What stands for the prefix in a package's files, as long as conda-build makes it; found in the bytes by itself."""
@@ -149,17 +151,28 @@ class Channel:
         return repodata_json(subdir, records)
 
 
-def make_channel(folder: Path, packages: Iterable[Package]) -> Channel:
-    """Writes the packages and the repodata of both subdirs; a folder that has them already is written anew."""
+def make_channel(folder: Path, packages: Iterable[Package | Path]) -> Channel:
+    """Writes the packages (or takes ready archives) and both subdirs' repodata; what is there is written anew."""
     records: dict[str, dict[str, dict[str, Any]]] = {"linux-64": {}, "noarch": {}}
     for package in packages:
-        place = folder / package.subdir
+        index = package.index() if isinstance(package, Package) else index_of(package)
+        place = folder / index["subdir"]
         place.mkdir(parents=True, exist_ok=True)
-        records[package.subdir][package.filename] = record_of(package.index(), package.write(place))
+        archive = package.write(place) if isinstance(package, Package) else Path(shutil.copy(package, place))
+        records[index["subdir"]][archive.name] = record_of(index, archive)
     for subdir, found in records.items():
         records[subdir] = dict(sorted(found.items()))
         write_repodata(folder / subdir, repodata_json(subdir, records[subdir]))
     return Channel(folder=folder, records=records)
+
+
+def index_of(archive: Path) -> dict[str, Any]:
+    """info/index.json of a package's archive."""
+    for tar, member in stream_conda_info(str(archive)):
+        if member.name == "info/index.json":
+            index: dict[str, Any] = json.load(tar.extractfile(member))
+            return index
+    raise ValueError(f"{archive} is no conda package: it has no info/index.json")
 
 
 def record_of(index: Mapping[str, Any], archive: Path) -> dict[str, Any]:

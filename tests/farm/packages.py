@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from farm.channel import PLACEHOLDER, Link, Package, later
+from farm.python39 import python_package
 
 LARGE: Final = 4 << 20
 """Bytes of each large package, where a test names no other size."""
@@ -21,6 +23,11 @@ def main():
 '''
 _POST_LINK: Final = '#!/bin/sh\nmkdir -p "$PREFIX/etc" && echo "linked $PKG_NAME" > "$PREFIX/etc/post-link-was-here"\n'
 _BINARY: Final = b"\x7fFARM\0" + PLACEHOLDER.encode() + b"/share/greeting\0tail\0"
+
+
+def default_packages(*, large: int = LARGE) -> tuple[Package | Path, ...]:
+    """The whole world, the real Python 3.9 included: Debian's packages are fetched the first time."""
+    return (python_package(), *small_packages(large=large))
 
 
 def small_packages(*, large: int = LARGE) -> tuple[Package, ...]:

@@ -1,0 +1,231 @@
+"""The farm itself: its packages are conda's, its mirrors serve and fail as they say, its Python runs anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from farm import FAULTS, PLACEHOLDER, Farm, make_channel, small_packages
+from farm.channel import Channel
+from farm.fixtures import farm, farm_channel, python39, small_channel, small_farm  # noqa: F401
+from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
+
+pytestmark = pytest.mark.network
+
+EXPECTED = {
+    "refused": "ConnectionError",
+    "black_hole": "ReadTimeout",
+    "slow_drip": "slow",
+    "http_403": "403",
+    "http_404": "404",
+    "http_429": "429 Retry-After 1",
+    "http_500": "500",
+    "http_503": "503",
+    "html_200": "200 text/html; charset=utf-8",
+    "truncated": "ChunkedEncodingError",
+    "corrupt": "other bytes of the right size",
+    "wrong_package": "other bytes of the right size",
+    "stale_repodata": "right",
+    "no_linux_64": "404",
+    "expired": "certificate has expired",
+    "wrong_host": "IP address mismatch",
+    "unknown_ca": "unable to get local issuer certificate",
+    "handshake_cut": "EOF",
+    "redirect_loop": "TooManyRedirects",
+    "redirect_to_http": "right",
+}
+"""What requests sees of each fault when it asks for a package."""
+
+
+@pytest.fixture
+def session(small_farm: Farm) -> Iterator[requests.Session]:  # noqa: F811
+    with requests.Session() as opened:
+        opened.verify, opened.trust_env = str(small_farm.ca_pem), False
+        yield opened
+
+
+def seen(session: requests.Session, url: str, record: dict[str, object]) -> str:
+    """What a client of this address sees, in the words of EXPECTED."""
+    try:
+        with session.get(url, timeout=0.5, stream=True) as response:
+            if response.status_code != 200:
+                after = response.headers.get("Retry-After")
+                return f"{response.status_code} Retry-After {after}" if after else str(response.status_code)
+            if response.headers["Content-Type"].startswith("text/"):
+                return f"200 {response.headers['Content-Type']}"
+            began = time.monotonic()
+            content = b""
+            for chunk in response.iter_content(32):
+                content += chunk
+                if time.monotonic() - began > 0.6 and len(content) < 200:
+                    return "slow"
+    except requests.exceptions.RequestException as error:
+        texts = ("has expired", "IP address mismatch", "unable to get local issuer", "EOF")
+        return next(
+            (f for f in EXPECTED.values() if any(t in str(error) and t in f for t in texts)), type(error).__name__
+        )
+    if hashlib.sha256(content).hexdigest() == record["sha256"]:
+        return "right"
+    return "other bytes of the right size" if len(content) == record["size"] else f"{len(content)} bytes"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_client_sees_each_fault_as_that_fault_and_none_after_it(
+    fault: str,
+    small_farm: Farm,  # noqa: F811
+    session: requests.Session,
+) -> None:
+    path, record = small_farm.channels["conda-forge"].find("zlib")
+    mirror, other = small_farm.mirrors[:2]
+    assert seen(session, f"{mirror.url}/conda-forge/{path}", dict(record)) == "right"
+    mirror.fault = fault
+    assert seen(session, f"{mirror.url}/conda-forge/{path}", dict(record)) == EXPECTED[fault]
+    assert len(small_farm.plain.requests) == (fault == "redirect_to_http")
+    assert seen(session, f"{other.url}/conda-forge/{path}", dict(record)) == "right"
+    mirror.fault = ""
+    assert seen(session, f"{mirror.url}/conda-forge/{path}", dict(record)) == "right"
+
+
+def test_every_fault_has_an_expectation() -> None:
+    assert set(EXPECTED) == set(FAULTS)
+
+
+def test_a_fault_for_a_pattern_leaves_other_paths_alone(small_farm: Farm, session: requests.Session) -> None:  # noqa: F811
+    mirror = small_farm.mirrors[0]
+    mirror.fault = {"*.conda": "http_503"}
+    path, _ = small_farm.channels["conda-forge"].find("openssl")
+    assert session.get(f"{mirror.url}/conda-forge/{path}").status_code == 503
+    assert session.get(f"{mirror.url}/conda-forge/linux-64/repodata.json").status_code == 200
+
+
+def test_a_fault_that_does_not_exist_is_refused(small_farm: Farm) -> None:  # noqa: F811
+    with pytest.raises(ValueError, match="no such fault: http_418"):
+        small_farm.mirrors[0].fault = "http_418"
+    with pytest.raises(ValueError, match="a certificate knows no path: expired"):
+        small_farm.mirrors[0].fault = {"*": "expired"}
+
+
+@pytest.mark.parametrize("name", ["repodata.json", "repodata.json.zst"])
+def test_stale_repodata_lacks_the_newest_release(name: str, small_farm: Farm, session: requests.Session) -> None:  # noqa: F811
+    import zstandard
+
+    mirror = small_farm.mirrors[0]
+    versions = []
+    for fault in ("", "stale_repodata"):
+        mirror.fault = fault
+        content = session.get(f"{mirror.url}/conda-forge/linux-64/{name}").content
+        text = zstandard.decompress(content) if name.endswith("zst") else content
+        versions.append({r["version"] for r in json.loads(text)["packages.conda"].values() if r["name"] == "openssl"})
+    assert versions == [{"3.5.3", "3.5.4"}, {"3.5.3"}]
+
+
+def test_a_mirror_answers_ranges_conditions_and_head(small_farm: Farm, session: requests.Session) -> None:  # noqa: F811
+    url = f"{small_farm.mirrors[0].url}/conda-forge/noarch/repodata.json"
+    whole = session.get(url)
+    part = session.get(url, headers={"Range": "bytes=4-9"})
+    assert (part.status_code, part.content) == (206, whole.content[4:10])
+    assert session.get(url, headers={"Range": "bytes=-3"}).content == whole.content[-3:]
+    assert session.get(url, headers={"Range": "bytes=999999-"}).status_code == 416
+    assert session.get(url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    assert session.get(url, headers={"If-Modified-Since": whole.headers["Last-Modified"]}).status_code == 304
+    head = session.head(url)
+    assert (head.status_code, head.content, head.headers["Content-Length"]) == (200, b"", str(len(whole.content)))
+    assert [r.method for r in small_farm.mirrors[0].requests][-1] == "HEAD"
+
+
+def test_a_rate_holds_over_all_connections(small_farm: Farm, session: requests.Session) -> None:  # noqa: F811
+    from concurrent.futures import ThreadPoolExecutor
+
+    mirror = small_farm.mirrors[0]
+    path, record = small_farm.channels["conda-forge"].find("bigmath")
+    mirror.rate = 8e6
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: session.get(f"{mirror.url}/conda-forge/{path}").content, range(2)))
+    rate = 2 * record["size"] / (time.monotonic() - began)
+    assert 5e6 < rate < 8.8e6
+
+
+def test_two_makings_of_a_channel_have_the_same_bytes(small_channel: Channel, tmp_path: Path) -> None:  # noqa: F811
+    again = make_channel(tmp_path / "again", small_packages())
+    assert again.records == small_channel.records
+    for file in (*again.filenames, "linux-64/repodata.json", "noarch/repodata.json.zst"):
+        assert (again.folder / file).read_bytes() == (small_channel.folder / file).read_bytes()
+
+
+def test_the_mirrors_file_names_what_each_carries(small_farm: Farm, tmp_path: Path) -> None:  # noqa: F811
+    from ruamel.yaml import YAML
+
+    written = YAML(typ="safe").load(small_farm.mirrors_yaml(tmp_path / "mirrors.yaml"))
+    assert list(written) == ["farm-a", "farm-b", "farm-c"]
+    assert written["farm-b"] == {"conda": {"conda-forge": f"{small_farm['farm-b'].url}/conda-forge"}}
+
+
+async def _environment(farm: Farm, names: tuple[str, ...], folder: Path) -> Path:  # noqa: F811
+    client = Client(timeout=20)
+    gateway = Gateway(cache_dir=folder / "cache", client=client)
+    records = await solve(
+        sources=[f"{farm.mirrors[0].url}/conda-forge"],
+        specs=[MatchSpec(name) for name in names],
+        gateway=gateway,
+        platforms=["linux-64", "noarch"],
+        virtual_packages=VirtualPackage.detect(),
+    )
+    await install(records, target_prefix=folder / "prefix", cache_dir=folder / "packages", client=client)
+    return folder / "prefix"
+
+
+@pytest.fixture(scope="module")
+def environment(farm_channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """The default channel's packages, solved and installed by rattler, which trusts the farm by SSL_CERT_FILE."""
+    folder = tmp_path_factory.mktemp("environment")
+    with Farm(folder / "farm", channel=farm_channel) as started, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(started.ca_pem))
+        return asyncio.run(_environment(started, ("hello-conda", "farm-native", "post-linked", "bigcuda"), folder))
+
+
+def run(*argv: str | Path) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_rattler_installs_the_channel_and_its_python_runs(environment: Path) -> None:
+    python = environment / "bin/python3.9"
+    code = "import ssl, sqlite3, ctypes, lzma, bz2, readline, curses, uuid, decimal, sys; print(sys.prefix)"
+    assert run(python, "-I", "-c", code) == str(environment)
+    assert run(environment / "bin/hello-conda") == f"hello from {environment}"
+    assert run(python, "-I", "-c", "import farm_native as f, hello_conda as h; print(f.PREFIX, h.__version__)") == (
+        f"{environment} 1.1.0"
+    )
+
+
+def test_prefixes_are_replaced_in_text_and_in_binaries(environment: Path) -> None:
+    assert run(environment / "bin/greeting") == "hello"
+    binary = (environment / "lib/greeting.bin").read_bytes()
+    assert f"{environment}/share/greeting\0".encode() in binary
+    assert PLACEHOLDER.encode() not in binary
+    assert (environment / "lib/libfarmz.so.1").readlink() == Path("libfarmz.so.1.3.1")
+
+
+def test_its_sysconfig_and_paths_are_those_of_a_plain_python(environment: Path) -> None:
+    code = (
+        "import json, site, sysconfig; from distutils.sysconfig import get_python_lib; "
+        "print(json.dumps([site.getsitepackages(), sysconfig.get_path('purelib'), get_python_lib(), "
+        "sysconfig.get_config_var('LIBDIR'), sysconfig.get_config_var('prefix')]))"
+    )
+    packages = f"{environment}/lib/python3.9/site-packages"
+    assert json.loads(run(environment / "bin/python", "-I", "-c", code)) == [
+        [packages], packages, packages, f"{environment}/lib", str(environment),
+    ]  # fmt: skip
+
+
+def test_its_venv_works_and_uv_installs_into_a_prefix_with_it(environment: Path, tmp_path: Path) -> None:
+    run(environment / "bin/python", "-m", "venv", "--without-pip", tmp_path / "venv")
+    venv = run(tmp_path / "venv/bin/python", "-c", "import sys, ssl; print(sys.prefix, sys.base_prefix)")
+    assert venv == f"{tmp_path}/venv {environment}"
