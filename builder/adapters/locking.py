@@ -1,4 +1,4 @@
-"""Wires what `lock` needs of the world: indexes and distributions, each from the first mirror that answers."""
+"""Wires what `lock` needs of the world: indexes and lists from the first mirror that answers, conda from all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from builder.adapters.apt import Apt, opened
+from builder.adapters.conda_channels import MirroredChannels
 from builder.adapters.derive import Fetch, StoreLike, Workshop
+from builder.adapters.installers import MirroredInstallers
 from builder.adapters.registry import Registry
 from builder.adapters.uv import UvIndex
 from builder.errors import BuilderError, Fault, NetworkError
@@ -25,6 +27,12 @@ class Mirrors(Protocol):
     def apt_roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of a Debian source on a mirror, in the order to try them."""
 
+    def roots(self, name: str, source: str) -> tuple[str, ...]:
+        """The roots of any source of a lock."""
+
+    def carries(self, name: str, source: str) -> bool:
+        """Whether a mirror has a source at all."""
+
 
 def locking_ports(store: StoreLike, *, fetch: Fetch, mirrors: Mirrors) -> Ports:
     """The real ports of `builder.stages.lock.lock`."""
@@ -33,6 +41,8 @@ def locking_ports(store: StoreLike, *, fetch: Fetch, mirrors: Mirrors) -> Ports:
         debian=MirroredDebian(mirrors),
         registry=Registry(),
         workshop=Workshop(store, fetch),
+        channels=MirroredChannels(mirrors, folder=store.root / "repodata"),
+        installers=MirroredInstallers(mirrors, fetch=fetch),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from builder.models.base import Model, Sha256
 
-_PART = r"[A-Za-z0-9][A-Za-z0-9._+~:!%-]*"
+_PART = r"[A-Za-z0-9_][A-Za-z0-9._+~:!%-]*"
 Word = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$")]
 """What may stand unquoted in a Dockerfile, in a mount, on a command line and in a path, whoever wrote the lock."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -47,7 +48,17 @@ Version = Annotated[
 
 _CHANNEL_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$"
 ChannelName = Annotated[str, _text(_CHANNEL_PATTERN, "the name of a channel, as in conda-forge or pkgs/main")]
-IsoDate = Annotated[str, _text(r"^\d{4}-\d{2}-\d{2}$", 'a day as in "2026-11-23"')]
+
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"no day: {error}") from None
+    return text
+
+
+IsoDate = Annotated[str, _text(r"^\d{4}-\d{2}-\d{2}$", 'a day as in "2026-11-23"'), AfterValidator(_day)]
 
 TAG_FIELDS = ("name", "version", "lock")
 """What may stand in braces in a tag: the recipe's name and version, the first 12 digits of the lock's digest."""
@@ -109,11 +120,11 @@ class Conda(Model):
     """A conda installation at `/opt/conda`, and an environment named as the recipe with the recipe's Python."""
 
     installer: Literal["miniconda", "miniforge"] = "miniforge"
-    """Which one is locked: an entry of `builder/data/installers.yaml`."""
+    """What `/opt/conda` is made with: an entry of `builder/data/installers.yaml`, or of the site's own list."""
     version: Version | None = None
     """Of the installer, as in `25.9.1-3`; left out, the newest that is known."""
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)] = ("conda-forge",)
-    """By name, in order of (strict) priority. `pkgs/main` and `pkgs/r` need `accept_terms`."""
+    """By name, in order of (strict) priority. Anaconda's own (`pkgs/main`, `pkgs/r`) need `accept_terms`."""
     packages: tuple[str, ...] = ()
     """Match specs, as in `numpy>=1.26`; the recipe's Python is asked for beside them."""
     mirrors: Annotated[tuple[MirrorName, ...], Field(min_length=1)] = ("upstream",)
@@ -124,6 +135,11 @@ class Conda(Model):
     """Who accepted them, for whoever asks later."""
     accepted_on: IsoDate | None = None
     """The day on which they did, in quotes, as in "2026-11-23"."""
+
+    def as_locked(self) -> Conda:
+        """What of it a lock depends on: neither mirrors nor who accepted what."""
+        nothing = {"mirrors": (), "accept_terms": False, "accepted_by": None, "accepted_on": None}
+        return self.model_copy(update=nothing)
 
 
 class Pip(Model):
@@ -228,7 +244,7 @@ class Recipe(Model):
     trust: Trust = Trust()
     """Whom the image trusts."""
     conda: Conda | None = None
-    """Not built yet: left out, Python comes from the base's distribution."""
+    """Brings Python, whatever the base has. Left out, Python comes from the base's distribution."""
     pip: Pip = Pip()
     """Packages from PyPI, wheels only."""
     apt: Annotated[Apt, WithListForm()] = Apt()
@@ -245,13 +261,6 @@ class Recipe(Model):
     """What the image may weigh."""
     tags: Annotated[tuple[TagTemplate, ...], Field(min_length=1)] = ("{name}:{version}",)
     """In braces: the recipe's name and version, and `lock`, the first digits of the lock's digest."""
-
-    @field_validator("conda")
-    @classmethod
-    def _conda_is_not_built_yet(cls, value: Conda | None) -> Conda | None:
-        if value is not None:
-            raise ValueError("conda cannot be built yet: leave it out, and Python comes from the base")
-        return value
 
     @field_validator("apt", mode="before")
     @classmethod
@@ -272,11 +281,14 @@ class Recipe(Model):
             update={
                 "pip": Pip(packages=self.pip.packages),
                 "apt": Apt(packages=self.apt.packages),
-                "conda": self.conda and self.conda.model_copy(update={"mirrors": ()}),
+                "conda": self.conda and self.conda.as_locked(),
             }
         )
         data = asked.model_dump_json(include={"base", "python", "trust", "conda", "pip", "apt"})
-        return sha256_of("\n".join((data, *extra)))
+        cuda = (
+            (f"__cuda={self.cuda.runtime}",) if self.conda and self.cuda else ()
+        )  # conda's packages are solved for it
+        return sha256_of("\n".join((data, *cuda, *extra)))
 
 
 def schema_text() -> str:

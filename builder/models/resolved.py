@@ -1,9 +1,9 @@
-"""What is asked of a package index, and what it answers: the values between `lock` and its adapters."""
+"""What is asked of indexes and channels, and what they answer: the values between `lock` and its adapters."""
 
 from __future__ import annotations
 
 from builder.models.base import Model
-from builder.models.lock import Package
+from builder.models.lock import CondaPackage, Package
 
 
 class Target(Model):
@@ -28,6 +28,38 @@ class Wheel(Model):
     package: Package
     uploaded: int | None
     """Seconds since 1970; None when the index does not tell."""
+
+
+class CondaAsked(Model):
+    """An environment as the solver is asked for it."""
+
+    specs: tuple[str, ...]
+    """Match specs, that of Python among them."""
+    channels: tuple[str, ...]
+    """By name, in order of strict priority."""
+    subdir: str
+    """The native one, as in `linux-64`; `noarch` is read beside it."""
+    virtual: tuple[str, ...]
+    """Virtual packages as in `__glibc=2.36`: the image's, never the host's."""
+
+
+class CondaSolved(Model):
+    """The environment that the channels give."""
+
+    packages: tuple[CondaPackage, ...]
+    """Sorted by name."""
+    uploaded: int | None
+    """When the newest of them was made, seconds since 1970; None when no record tells."""
+    notes: tuple[str, ...] = ()
+    """Mirrors that were left out, stale or silent, and why."""
+
+
+class Installer(Model):
+    """An installer of conda that a mirror has."""
+
+    package: Package
+    python: str
+    """The minor version of the Python that it brings."""
 
 
 class Moved(Model):

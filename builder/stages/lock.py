@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from builder.errors import RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
@@ -12,6 +16,7 @@ from builder.models.recipe import Recipe
 from builder.models.resolved import Moved, Target, Wheel
 from builder.progress import Progress
 from builder.stages.lock_changes import BASE, EVERYTHING, check_upgrade, moved
+from builder.stages.lock_conda import CondaJob, CondaPart, drop_shared, lock_conda
 from builder.stages.lock_ports import Lists, Ports
 from builder.trust.bundle import Bundle, PemSource
 
@@ -26,7 +31,7 @@ class LockResult:
     lock: Lock
     moved: tuple[Moved, ...]
     notes: tuple[str, ...] = ()
-    """What the CA bundle leaves out, and why."""
+    """What the CA bundle leaves out and why, and mirrors of conda that were stale or silent."""
     made: bool = False
     """Whether anybody was asked; False: the previous lock stands."""
 
@@ -35,7 +40,8 @@ class LockResult:
 class _Job:
     recipe: Recipe
     entry: RootfsEntry | ImageEntry
-    python: BasePython
+    python: BasePython | None
+    """The distribution's; None: conda brings it."""
     ports: Ports
     previous: Lock | None
     upgrade: frozenset[str]
@@ -55,7 +61,8 @@ class _Job:
         return not any(p.name in self.upgrade for p in packages)
 
     def asked_of_apt(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.python.packages, *self.recipe.apt.packages)))
+        python = self.python.packages if self.python else ()
+        return tuple(dict.fromkeys((*python, *self.recipe.apt.packages)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,25 +106,28 @@ def lock(
     kept = None if EVERYTHING in upgrade else previous
     job = _Job(recipe=recipe, entry=entry, python=python, ports=ports, previous=kept, upgrade=upgrade)
     with progress.task(f"locking {recipe.name}") as task:
-        task.detail("wheels")  # first: a set of packages that does not exist is known in seconds, a base is not made
-        pip, tools = _wheels(job)
+        # Packages first: a set of them that does not exist is known in seconds, a base is not made.
+        conda = _conda(job, task.detail)
+        task.detail("wheels")
+        pip, tools = _wheels(job, conda)
         task.detail("base")
         ground = _ground(job)
         task.detail("CA certificates")
-        return _result(job, ground=ground, pip=pip, tools=tools, extra=extra, before=previous)
+        return _result(job, ground=ground, conda=conda, pip=pip, tools=tools, extra=extra, before=previous)
 
 
 def _result(
     job: _Job,
     *,
     ground: _Ground,
+    conda: CondaPart | None,
     pip: tuple[Wheel, ...],
     tools: dict[str, Wheel],
     extra: tuple[str, ...],
     before: Lock | None,
 ) -> LockResult:
     uploads = (wheel.uploaded for wheel in (*pip, *tools.values()))
-    created = max((ground.base.epoch, *(at for at in uploads if at is not None)))
+    created = max((ground.base.epoch, conda.uploaded if conda else 0, *(at for at in uploads if at is not None)))
     roots = ground.roots or tools["certifi"].package
     trust, bundle = _trust(job, roots, extra, created)
     new = Lock(
@@ -130,27 +140,56 @@ def _result(
         busybox=ground.busybox,
         busybox_binary=ground.binary,
         trust=trust,
+        conda=conda.lock if conda else None,
         apt_asked=ground.asked,
         apt=ground.apt or (),
         pip_asked=job.recipe.pip.packages,
         pip=tuple(wheel.package for wheel in pip),
     )
-    return LockResult(lock=new, moved=moved(before, new), notes=bundle.notes, made=True)
+    notes = (*(conda.notes if conda else ()), *bundle.notes)
+    return LockResult(lock=new, moved=moved(before, new), notes=notes, made=True)
 
 
-def _wheels(job: _Job) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
+def _conda(job: _Job, tell: Callable[[str], None]) -> CondaPart | None:
+    wanted = job.recipe.conda
+    if wanted is None:
+        return None
+    return lock_conda(
+        CondaJob(
+            recipe=job.recipe,
+            wanted=wanted,
+            entry=job.entry,
+            ports=job.ports,
+            previous=job.previous,
+            upgrade=job.upgrade,
+            tell=tell,
+        )
+    )
+
+
+def _wheels(job: _Job, conda: CondaPart | None) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
     """The recipe's wheels, and those of the tools by name."""
-    target = Target(python=job.python.version, glibc=job.entry.glibc, arch=job.entry.arch)
-    return _pip(job, target), {wheel.package.name: wheel for wheel in _tools(job, target)}
+    python = conda.lock.python if conda else job.python.version if job.python else ""
+    target = Target(python=python, glibc=job.entry.glibc, arch=job.entry.arch)
+    return _pip(job, target, conda), {wheel.package.name: wheel for wheel in _tools(job, target)}
 
 
-def _pip(job: _Job, target: Target) -> tuple[Wheel, ...]:
-    """The previous ones, and no index is asked, when the same is wanted for the same Python."""
-    asked, old, base = job.recipe.pip.packages, job.previous, _kept_base(job)
-    if old and base and old.apt_asked == job.asked_of_apt() and old.pip_asked == asked and job.may_keep(old.pip):
+def _pip(job: _Job, target: Target, conda: CondaPart | None) -> tuple[Wheel, ...]:
+    """The previous ones, and no index is asked, when the same is wanted for the same Python beside the same conda."""
+    asked, old, where = job.recipe.pip.packages, job.previous, job.where("pip.packages")
+    if old and old.pip_asked == asked and _same_python(job, old, conda) and job.may_keep(old.pip):
         return _as_before(old, old.pip)
-    keep, mirrors = job.keep(old.pip) if old else {}, job.recipe.pip.mirrors
-    return job.ports.index.resolve(asked, target=target, keep=keep, mirrors=mirrors, where=job.where("pip.packages"))
+    keep = {**(job.keep(old.pip) if old else {}), **(conda.versions() if conda else {})}
+    wheels = job.ports.index.resolve(asked, target=target, keep=keep, mirrors=job.recipe.pip.mirrors, where=where)
+    names = tuple(canonicalize_name(Requirement(text).name) for text in asked)
+    return drop_shared(conda, wheels, names, where=where) if conda else wheels
+
+
+def _same_python(job: _Job, old: Lock, conda: CondaPart | None) -> bool:
+    """Whether pip's packages go where the previous lock's went."""
+    if conda or old.conda:
+        return conda is not None and old.conda is not None and conda.lock.packages == old.conda.packages
+    return _kept_base(job) is not None and old.apt_asked == job.asked_of_apt()
 
 
 def _tools(job: _Job, target: Target) -> tuple[Wheel, ...]:
@@ -262,7 +301,8 @@ def _trust(job: _Job, roots: Package, extra: tuple[str, ...], at: int) -> tuple[
     return TrustLock(roots=roots, certificates=bundle.certificates, bundle=artifact), bundle
 
 
-def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, BasePython]:
+def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, BasePython | None]:
+    """The recipe's base, and that base's Python unless conda brings one."""
     file = f"recipes/{recipe.name}.yaml"
     entry = catalog.bases.get(recipe.base)
     if entry is None:
@@ -270,10 +310,13 @@ def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, 
         known = ", ".join(sorted(catalog.bases))
         remedy = f"did you mean {near[0]}?" if near else f"choose one of {known}"
         raise RecipeError(f"there is no base {recipe.base}", where=f"{file}: base", seen=recipe.base, remedy=remedy)
+    if recipe.conda:
+        return entry, None
     python = entry.python.get(recipe.python)
     if python is None:
         has = [name for name, other in sorted(catalog.bases.items()) if recipe.python in other.python]
         remedy = f"choose base {' or '.join(has)}" if has else f"choose Python {' or '.join(sorted(entry.python))}"
+        remedy += ", or let conda bring it: add `conda: {}`"
         raise RecipeError(
             f"{recipe.base} brings no Python {recipe.python}",
             where=f"{file}: python",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from builder.errors import LockError
-from builder.models.lock import Lock, Package, RootfsBase
+from builder.models.lock import CondaPackage, Lock, Package, RootfsBase
 from builder.models.resolved import Moved
 
 EVERYTHING = "all"
@@ -42,19 +42,21 @@ def check_upgrade(name: str, previous: Lock | None, upgrade: frozenset[str]) -> 
         raise LockError(what, where=f"recipes/{name}.lock", seen=f"--upgrade {asked}", remedy=remedy)
 
 
-def _packages(lock: Lock) -> dict[tuple[str, str], Package]:
+def _packages(lock: Lock) -> dict[tuple[str, str], Package | CondaPackage]:
     """By group and name: the same name can be a tool, a wheel of the recipe and a Debian package."""
     base = lock.base.packages if isinstance(lock.base, RootfsBase) else ()
     unpacker = (lock.busybox,) if lock.busybox else ()
     roots = (lock.trust.roots,)
     mozilla = lock.trust.roots.artifact.source == "pypi"
-    groups: dict[str, tuple[Package, ...]] = {
+    conda = lock.conda
+    groups: dict[str, tuple[Package | CondaPackage, ...]] = {
+        "conda": conda.packages if conda else (),
         "debian": (*base, *unpacker, *lock.apt, *(() if mozilla else roots)),
         "pip": lock.pip,
-        "tools": (lock.uv, *(roots if mozilla else ())),
+        "tools": (lock.uv, *(roots if mozilla else ()), *((conda.installer, conda.linker) if conda else ())),
     }
     return {(group, package.name): package for group, packages in groups.items() for package in packages}
 
 
-def _version(packages: dict[tuple[str, str], Package], key: tuple[str, str]) -> str | None:
+def _version(packages: dict[tuple[str, str], Package | CondaPackage], key: tuple[str, str]) -> str | None:
     return packages[key].version if key in packages else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from builder.models.catalog import ImageEntry, RootfsEntry
-from builder.models.lock import Artifact, ImageBase, Package, RootfsBase
-from builder.models.resolved import Target, Wheel
+from builder.models.lock import Artifact, CondaPackage, ImageBase, Package, RootfsBase
+from builder.models.recipe import Conda as Wanted
+from builder.models.resolved import CondaAsked, CondaSolved, Installer, Target, Wheel
 from builder.trust.bundle import Bundle, PemSource
 
 
@@ -74,6 +75,35 @@ class Workshop(Protocol):
         """The CA bundle of a certifi wheel or a ca-certificates .deb and more certificates."""
 
 
+class Channels(Protocol):
+    """Conda's channels, on all the mirrors of a recipe at once."""
+
+    def solve(
+        self,
+        asked: CondaAsked,
+        *,
+        keep: tuple[CondaPackage, ...],
+        mirrors: tuple[str, ...],
+        where: str,
+        tell: Callable[[str], None],
+    ) -> CondaSolved:
+        """The environment, from the newest repodata that the mirrors have.
+
+        keep: packages that stay unless a spec speaks against them. tell: hears what is going on.
+        Raises LockError, NetworkError (a subdir that no mirror has), IntegrityError (one file name, two hashes).
+        """
+
+
+class Installers(Protocol):
+    """The installers that are known by hash."""
+
+    def installer(self, wanted: Wanted, *, arch: str, where: str) -> Installer:
+        """The newest of the recipe's family, or the version that it names; fetched, so that its size is known.
+
+        Raises RecipeError, NetworkError, IntegrityError.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ports:
     """What locking needs of the world."""
@@ -82,3 +112,5 @@ class Ports:
     debian: Debian
     registry: Registry
     workshop: Workshop
+    channels: Channels
+    installers: Installers

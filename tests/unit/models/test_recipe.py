@@ -120,7 +120,5 @@ def test_a_lock_depends_on_the_text_of_the_site_s_roots():
 
 
 def test_what_is_not_built_yet_is_refused():
-    with pytest.raises(ValidationError, match="conda cannot be built yet"):
-        recipe(conda={"packages": ["x"]})
     with pytest.raises(ValidationError, match="pins cannot be built yet"):
         recipe(trust={"pins": ["a.example"]})

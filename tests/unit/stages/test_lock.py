@@ -48,7 +48,7 @@ class World:
     asked: list[Any] = field(default_factory=list)
 
     def ports(self) -> Ports:
-        return Ports(index=self, debian=self.lists, registry=self, workshop=Bench(self))
+        return Ports(index=self, debian=self.lists, registry=self, workshop=Bench(self), channels=self, installers=self)
 
     def resolve(
         self,
@@ -293,4 +293,4 @@ def test_a_python_that_the_base_does_not_bring_names_the_base_that_does() -> Non
     with pytest.raises(RecipeError) as caught:
         locked(World(), recipe(base="debian-trixie", python="3.9"))
     assert caught.value.what == "debian-trixie brings no Python 3.9"
-    assert caught.value.remedy == "choose base debian-bullseye"
+    assert caught.value.remedy == "choose base debian-bullseye, or let conda bring it: add `conda: {}`"
