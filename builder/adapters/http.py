@@ -7,32 +7,33 @@ On urllib3, not httpx: measured from a loopback server, one stream of httpx reac
 from __future__ import annotations
 
 import email.utils
-import os
+import platform
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-import truststore
 import urllib3
 from urllib3 import exceptions as fault
 from urllib3.util import Timeout, make_headers
 
 import builder
 from builder.adapters.http_host import netrc_login, proxy_of, split_login, unavailable
-from builder.mirrors.catalogue import is_loopback
-from builder.mirrors.transport import Page, Unavailable
+from builder.adapters.http_tls import trusting
+from builder.mirrors.transport import HTML, Client, Page, Unavailable
 
 _PIECES: Final = {"http": 1 << 20, "https": 1 << 16}
 """Bytes to read at most at a time. A GB, hashed and written to ext4, costs 1.1 s of CPU in pieces of 1 MB and 1.3 s
 in pieces of 256 kB (curl, which hashes nothing: 1.2 s); of 4 MB nothing overlaps. TLS gives 16 kB at a time anyway."""
 _LONGEST_PAGE: Final = 100_000_000
-_AGENT: Final = f"builder/{builder.__version__}"
+_AGENTS: Final[dict[Client, str]] = {
+    "builder": f"builder/{builder.__version__}",
+    "conda": f"conda/25.9.1 requests/2.32.5 CPython/{platform.python_version()} builder/{builder.__version__}",
+}
+"""conda's as `Context.user_agent` in conda/base/context.py forms it, without what it tells of the host's system."""
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = 5
@@ -57,13 +58,13 @@ class Http:
         finally:
             body.close()
 
-    def open(self, url: str, *, offset: int = 0) -> Body:
+    def open(self, url: str, *, offset: int = 0, client: Client = "builder") -> Body:
         """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
         wanted = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        body = self._get(url, wanted)
+        body = self._get(url, wanted, client)
         if body.media_type == "text/html" or body.is_encoded:
             body.close()
-            raise Unavailable(cause="answers with a page of HTML, not with the file", host=body.host)
+            raise Unavailable(cause=HTML, host=body.host)
         return body
 
     def close(self) -> None:
@@ -73,20 +74,24 @@ class Http:
         for body in bodies:
             body.abort()
 
-    def _get(self, url: str, headers: dict[str, str]) -> Body:
-        for _ in range(_REDIRECTS + 1):
-            response = self._request(url, headers)
+    def _get(self, url: str, headers: dict[str, str], client: Client = "builder") -> Body:
+        seen = set[str]()
+        while len(seen) <= _REDIRECTS:
+            seen.add(url)
+            response = self._request(url, {"User-Agent": _AGENTS[client], **headers})
             target = response.get_redirect_location()
             if not target:
                 return self._body(response, url)
             response.close()
             url = _redirected(url, target)
+            if url in seen:
+                raise Unavailable(cause="redirects in a loop", host=urlsplit(url).hostname)
         raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
 
     def _request(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """One request; redirects are followed by `_get`, so that each goes by the proxy and the login of its host."""
         bare, login = split_login(url)
-        own = make_headers(basic_auth=login or netrc_login(bare), user_agent=_AGENT)
+        own = make_headers(basic_auth=login or netrc_login(bare))
         try:
             return self._pool(bare).request(
                 "GET",
@@ -125,7 +130,7 @@ class Http:
             return self._pools[proxy, host]
 
     def _new_pool(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
-        trust = _trust() if secure else None  # not for plain http: it takes 40 ms
+        trust = trusting() if secure else None  # not for plain http: it takes 40 ms
         if proxy is None:
             return urllib3.PoolManager(maxsize=self._jobs, ssl_context=trust)
         bare, login = split_login(proxy)
@@ -134,19 +139,8 @@ class Http:
             proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
             maxsize=self._jobs,
             ssl_context=trust,
-            proxy_ssl_context=_trust() if proxy.startswith("https:") else None,
+            proxy_ssl_context=trusting() if proxy.startswith("https:") else None,
         )
-
-
-def _trust() -> ssl.SSLContext:
-    """The system's trust store, or SSL_CERT_FILE; without that also what pip, requests and curl are told to trust."""
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if "SSL_CERT_FILE" not in os.environ:
-        named = (os.environ.get(k) for k in ("REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"))
-        bundle = next((Path(n) for n in named if n), None)
-        if bundle and bundle.is_file():
-            context.load_verify_locations(cafile=bundle)
-    return context
 
 
 def _redirected(url: str, target: str) -> str:
@@ -154,7 +148,7 @@ def _redirected(url: str, target: str) -> str:
     parts = urlsplit(there)
     if parts.scheme not in ("http", "https"):
         raise Unavailable(cause=f"redirects to {parts.scheme}:", host=urlsplit(url).hostname)
-    if url.startswith("https:") and parts.scheme == "http" and not is_loopback(there):
+    if url.startswith("https:") and parts.scheme == "http":
         raise Unavailable(cause="redirects from https to plain http", host=urlsplit(url).hostname)
     return there
 
@@ -178,7 +172,8 @@ class Body:
         if status == 200 or (status == 206 and self.offset >= 0):
             return None
         after = _seconds(headers.get("Retry-After", ""))
-        return Unavailable(cause=f"HTTP {status}", host=self.host, again=status in _BUSY, after=after)
+        wait = f", asks to wait {after:.0f} s" if after is not None else ""
+        return Unavailable(cause=f"HTTP {status}{wait}", host=self.host, again=status in _BUSY, after=after)
 
     def chunks(self) -> Iterator[bytes]:
         """The body, as it comes; ends early where the connection does. Raises Unavailable when nothing comes."""
@@ -187,6 +182,8 @@ class Body:
                 yield chunk
         except fault.ProtocolError:
             return
+        except fault.ReadTimeoutError:
+            raise Unavailable(cause="went silent", host=self.host, contact=False, again=True) from None
         except (fault.HTTPError, OSError) as error:
             raise unavailable(error, self.host) from None
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import netrc
 import os
+import re
+import ssl
 import urllib.request
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from urllib3 import exceptions as fault
 
+from builder.adapters.http_tls import HandshakeCutError, HandshakeError
 from builder.errors import HostError
 from builder.mirrors.transport import Unavailable
 
@@ -48,35 +51,49 @@ def netrc_login(url: str) -> str | None:
 
 def unavailable(error: Exception, host: str | None) -> Unavailable:
     """What urllib3 says, in words of ours: its own name hosts, proxies and addresses."""
+    inner = _innermost(error)
     for kind, cause, again in _CAUSES:
         if isinstance(error, kind):
-            return Unavailable(cause=cause.format(_reason(error)), host=host, contact=False, again=again)
+            said, cut = (
+                cause.format(reason=_reason(inner), seconds=_seconds(error)),
+                isinstance(inner, HandshakeCutError),
+            )
+            return Unavailable(cause=said, host=host, contact=False, again=again or cut)
     return Unavailable(cause=f"{type(error).__name__}", host=host, contact=False)
 
 
 _CAUSES: tuple[tuple[type[Exception], str, bool], ...] = (
     (fault.NameResolutionError, "its name does not resolve", False),
-    (fault.ProxyError, "the proxy does not let it through: {}", False),
-    (fault.NewConnectionError, "no connection: {}", False),
-    (fault.ConnectTimeoutError, "no connection in time", False),
-    (fault.SSLError, "its TLS is not trusted: {}", False),
-    (fault.ReadTimeoutError, "went silent", True),
+    (fault.ProxyError, "the proxy does not let it through: {reason}", False),
+    (fault.NewConnectionError, "no connection: {reason}", False),
+    (fault.ConnectTimeoutError, "no connection within {seconds} s", False),
+    (fault.SSLError, "{reason}", False),
+    (fault.ReadTimeoutError, "no answer within {seconds} s", True),
     (fault.DecodeError, "sends what cannot be decoded", False),
     (fault.ProtocolError, "broke the connection", True),
-    (OSError, "the connection failed: {}", True),
+    (OSError, "the connection failed: {reason}", True),
 )
 """In this order: each names what its own subclasses below do not. The last column: may it go better soon?"""
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause, without the names of hosts."""
-    inner = error
-    while (deeper := _inside(inner)) is not None:
-        inner = deeper
-    text = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None)
-    if getattr(inner, "verify_message", None) is None and isinstance(inner, OSError) and "Tunnel" in str(inner):
-        text = str(inner)
-    return str(text or type(inner).__name__)
+def _seconds(error: Exception) -> str:
+    """How long urllib3 waited, which only its text tells."""
+    found = re.search(r"timeout=(\d+(?:\.\d+)?)", str(error))
+    return f"{float(found[1]):g}" if found else "some"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (deeper := _inside(error)) is not None:
+        error = deeper
+    return error
+
+
+def _reason(inner: BaseException) -> str:
+    """What the innermost cause says, without the names of hosts."""
+    if isinstance(inner, OSError) and "Tunnel" in str(inner):
+        return str(inner)
+    text = str(getattr(inner, "strerror", None) or type(inner).__name__)
+    return f"TLS failed: {text}" if isinstance(inner, ssl.SSLError) and not isinstance(inner, HandshakeError) else text
 
 
 def _inside(error: BaseException) -> BaseException | None:

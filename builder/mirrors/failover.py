@@ -1,20 +1,23 @@
 """Gets one file from any mirror that has it: what conda does not do (FACTS 3), done once and for every source.
 
 403, 404, 429, 5xx, a page of HTML, a short body, wrong bytes, a refused or silent connection, a certificate that is
-not trusted: each means the next mirror. The size and the hash of the lock decide, never what a server says.
+not trusted, a trickle: each means the next mirror. The size and the hash of the lock decide, never what a server says.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from builder.errors import Fault, IntegrityError, NetworkError
-from builder.mirrors.race import Health, Race, Stopped
-from builder.mirrors.transport import Answer, Transport, Unavailable
+from builder.mirrors.entry import kind_of
+from builder.mirrors.health import Health
+from builder.mirrors.race import Race, Stopped
+from builder.mirrors.transport import HTML, Answer, Client, Transport, Unavailable
+from builder.mirrors.watch import Stream, Watch
 from builder.models.base import Sha256
 from builder.models.lock import Artifact
 
@@ -81,6 +84,10 @@ class Failover:
     transport: Transport
     stop: threading.Event
     health: Health = field(default_factory=Health)
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watch", Watch(self.health))  # how a frozen dataclass computes a field
 
     def get(self, artifact: Artifact, file: Growing, *, advance: Callable[[int], None]) -> Tally:
         """Completes `file`, so that its hash is the artifact's; `advance` hears of bytes won and lost.
@@ -107,6 +114,11 @@ def _pause(turn: int, said: list[Unavailable]) -> float:
     return min(max(PAUSE * (1 << turn), asked), LONGEST_WAIT)
 
 
+def _is_html(chunk: bytes) -> bool:
+    """Whether a file begins as a page does, whatever its type says: its bytes must not be gone on with."""
+    return chunk[:64].lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
+
+
 @dataclass(kw_only=True)
 class _Download:
     artifact: Artifact
@@ -118,6 +130,8 @@ class _Download:
     """What each mirror said last."""
     left: list[str] = field(default_factory=list)
     """Mirrors that this round may still ask."""
+    slow: set[str] = field(default_factory=set)
+    """Mirrors that were called off, each once: asked for this file only when all others have failed."""
 
     def is_complete(self) -> bool:
         """Whether the file is whole and right; one that is whole and wrong starts again."""
@@ -130,7 +144,7 @@ class _Download:
 
     def run(self, names: tuple[str, ...]) -> bool:
         """One round over the mirrors; true when the file is complete and right."""
-        self.left = self.use.health.order(names)
+        self.left = self._sorted(names)
         spare = set(names)
         while self.left:
             race = Race(self._open, health=self.use.health, stop=self.use.stop)
@@ -142,12 +156,19 @@ class _Download:
             broken = self._attempt(name, answer)
             if broken is None:
                 return True
+            if broken.slow:
+                self._overtake(name, broken)
+                continue
             self._failed(name, broken)
             far = self.file.size - had >= FAR
             if broken.again and broken.contact and (far or name in spare):
                 self.left.insert(0, name)  # goes on where it broke off: once, or for as long as it gets anywhere
                 spare = spare if far else spare - {name}
         return False
+
+    def _sorted(self, names: Iterable[str]) -> list[str]:
+        order = self.use.health.order(names, self.artifact.size - self.file.size)
+        return sorted(order, key=lambda n: n in self.slow)
 
     def error(self) -> NetworkError | IntegrityError:
         """Why nobody gave the file."""
@@ -171,18 +192,28 @@ class _Download:
     def _open(self, name: str) -> Answer:
         """The first of a mirror's addresses that has the file."""
         urls = self.use.where.urls(name, self.artifact)
+        client: Client = "conda" if kind_of(self.artifact.source) in ("conda", "installer") else "builder"
         for url in urls[:-1]:
             try:
-                return self.use.transport.open(url, offset=self.file.size)
+                return self.use.transport.open(url, offset=self.file.size, client=client)
             except Unavailable as unavailable:
                 if not unavailable.contact or unavailable.again:
                     raise
-        return self.use.transport.open(urls[-1], offset=self.file.size)
+        return self.use.transport.open(urls[-1], offset=self.file.size, client=client)
 
     def _failed(self, name: str, said: Unavailable) -> None:
         self.left = [n for n in self.left if n != name]
+        self.use.health.bad(name, contact=said.contact, rest=min(said.after or 0.0, LONGEST_WAIT))
+        self._note(name, said)
+
+    def _overtake(self, name: str, said: Unavailable) -> None:
+        """Another mirror goes on with the file; this one is asked again only when all others have failed."""
+        self.slow.add(name)
+        self.left = self._sorted(self.left)
+        self._note(name, said)
+
+    def _note(self, name: str, said: Unavailable) -> None:
         self.last[name] = said
-        self.use.health.bad(name, contact=said.contact)
         self.tally.failures.append(Failure(mirror=name, file=self.artifact.filename, cause=said.cause))
 
     def _attempt(self, name: str, answer: Answer) -> Unavailable | None:
@@ -211,17 +242,31 @@ class _Download:
         return answer.offset == 0
 
     def _take(self, name: str, answer: Answer) -> None:
-        for chunk in answer.chunks():
+        others = [n for n in self.left if n != name and n not in self.slow]
+        stream = Stream(name=name, answer=answer, left=self.artifact.size - self.file.size, others=others)
+        with self.use.watch.over(stream):
+            try:
+                self._read(stream)
+            except Unavailable:
+                if not stream.slow:
+                    raise
+        if self.file.size < self.artifact.size:
+            cause = stream.slow or f"ended after {self.file.size} of {self.artifact.size} bytes"
+            raise Unavailable(cause=cause, again=True, slow=bool(stream.slow))
+
+    def _read(self, stream: Stream) -> None:
+        for chunk in stream.answer.chunks():
             if self.use.stop.is_set():
                 raise Stopped
+            if self.file.size == 0 and _is_html(chunk):
+                raise Unavailable(cause=HTML)
             if self.file.size + len(chunk) > self.artifact.size:
                 self._lose()
                 raise Unavailable(cause=f"sends more than the file's {self.artifact.size} bytes")
             self.file.write(chunk)
-            self.tally.bytes[name] += len(chunk)
+            stream.got += len(chunk)
+            self.tally.bytes[stream.name] += len(chunk)
             self.advance(len(chunk))
-        if self.file.size < self.artifact.size:
-            raise Unavailable(cause=f"ended after {self.file.size} of {self.artifact.size} bytes", again=True)
 
     def _judge(self, *, whole: bool) -> None:
         digest = self.file.digest()

@@ -6,46 +6,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
+from builder.mirrors.health import Health
 from builder.mirrors.transport import Answer, Unavailable
-
-HEDGE: Final = 0.5
-"""Seconds without an answer after which another mirror is asked too."""
-PATIENCE: Final = 3.0
-"""The same for a mirror that has answered in this run."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody else failed, or the user wants to stop
     """The work is to end now."""
-
-
-class Health:
-    """How each mirror has done in this run; decides whom to ask first. Safe to use from several threads."""
-
-    LAST: Final = 3
-
-    def __init__(self) -> None:
-        self._strikes: dict[str, int] = {}
-        self._answered: set[str] = set()
-
-    def order(self, names: Sequence[str]) -> list[str]:
-        """The names as they are, with those that keep failing at the end."""
-        return sorted(names, key=lambda n: self._strikes.get(n, 0) >= self.LAST)
-
-    def good(self, name: str) -> None:
-        """It gave what it was asked for."""
-        self._answered.add(name)
-        self._strikes[name] = 0
-
-    def bad(self, name: str, *, contact: bool) -> None:
-        """It failed; without contact, and never any before, it goes to the end at once."""
-        weight = 1 if contact or name in self._answered else self.LAST
-        self._strikes[name] = self._strikes.get(name, 0) + weight
-
-    def patience(self, name: str) -> float:
-        """Seconds to wait for it alone."""
-        return PATIENCE if name in self._answered else HEDGE
 
 
 Result = tuple[str, "Answer | Exception"]
@@ -86,12 +53,15 @@ class Race:
 
     def _start(self, name: str, running: list[str]) -> None:
         running.append(name)
+        self._health.asked(name)
         threading.Thread(target=self._open, args=(name,), name=f"open-{name}", daemon=True).start()
 
     def _open(self, name: str) -> None:
         got: Answer | Exception
+        began = time.monotonic()
         try:
             got = self._opener(name)
+            self._health.answered(name, time.monotonic() - began)
         except Exception as error:  # raised again by `run`: a thread's error must not be lost
             got = error
         with self._guard:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Literal, Protocol
+
+HTML: Final = "answers with a page of HTML, not with the file"
+
+Client = Literal["builder", "conda"]
+"""Who asks, by its User-Agent: mirrors of conda channels turn away what is not conda (FACTS 3)."""
 
 
 @dataclass(kw_only=True, eq=False)  # not frozen: Python writes an exception's traceback to it
@@ -22,6 +27,8 @@ class Unavailable(Exception):  # noqa: N818 - no error of ours: the next mirror 
     """Seconds that the server asks to wait (Retry-After)."""
     wrong: str | None = None
     """The SHA-256 of a whole file of wrong bytes."""
+    slow: bool = False
+    """It did send, but another mirror is far faster."""
 
     def __str__(self) -> str:
         return self.cause
@@ -49,8 +56,11 @@ class Answer(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The body; raises Unavailable when it ends early or stalls."""
 
+    def abort(self) -> None:
+        """Ends it early: a read that another thread is in returns at once."""
+
     def close(self) -> None:
-        """Ends it, read to the end or not; from any thread."""
+        """Lets go of it, read to the end or not."""
 
 
 class Transport(Protocol):
@@ -59,7 +69,7 @@ class Transport(Protocol):
     def page(self, url: str) -> Page:
         """A page of a package index; raises Unavailable."""
 
-    def open(self, url: str, *, offset: int = 0) -> Answer:
+    def open(self, url: str, *, offset: int = 0, client: Client = "builder") -> Answer:
         """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ DEAD = {
     "refused": (refusing, "no connection: Connection refused"),
     "black hole": (black_hole, None),
     "deaf": (deaf, None),
-    "unknown CA": (untrusted, "its TLS is not trusted: unable to get local issuer certificate"),
+    "unknown CA": (untrusted, "its certificate is issued by an authority that is not trusted"),
 }
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from builder.mirrors.race import Health, Race, Stopped
+from builder.mirrors.health import Health
+from builder.mirrors.race import Race, Stopped
 from builder.mirrors.transport import Unavailable
 
 
@@ -25,30 +26,6 @@ class Answered:
 
     def close(self) -> None:
         self.closed.set()
-
-
-def test_a_mirror_that_never_answered_goes_last_at_its_first_silence() -> None:
-    health = Health()
-    health.bad("a", contact=False)
-    assert health.order(["a", "b", "c"]) == ["b", "c", "a"]
-
-
-def test_a_mirror_that_answers_badly_goes_last_the_third_time() -> None:
-    health = Health()
-    orders = []
-    for _ in range(3):
-        health.bad("a", contact=True)
-        orders.append(health.order(["a", "b"]))
-    assert orders == [["a", "b"], ["a", "b"], ["b", "a"]]
-
-
-def test_one_success_makes_good_what_was_before() -> None:
-    health = Health()
-    health.bad("a", contact=False)
-    health.good("a")
-    assert health.order(["a", "b"]) == ["a", "b"]
-    health.bad("a", contact=False)
-    assert health.order(["a", "b"]) == ["a", "b"]
 
 
 def test_a_late_answer_is_closed() -> None:
