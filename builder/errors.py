@@ -109,3 +109,9 @@ class HostError(BuilderError):
     """A program that this host must have is missing (mmdebstrap, dpkg-deb, uv)."""
 
     exit_code, kind = 14, "host"
+
+
+class ExpiringError(BuilderError):
+    """A certificate has too little time left."""
+
+    exit_code, kind = 15, "expiring"

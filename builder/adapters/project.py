@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from builder.errors import DiskError, LockError, RecipeError
 from builder.models.lockfile import dump_lock, parse_lock
 from builder.stages.load import parse_recipe
+from builder.trust.reading import as_pem
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -119,11 +120,12 @@ class Project:
     def _read_extra(self, recipe: Path, part: str) -> str:
         path = recipe.parent / part
         try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            data = path.read_bytes()
+        except OSError as error:
             raise RecipeError(
                 "a certificate file cannot be read", where=f"{recipe}: trust.extra", seen=str(error)
             ) from None
+        return as_pem(data, str(path))
 
 
 def _differs(path: Path, content: str) -> bool:

@@ -40,6 +40,7 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
     "Look and look after": (
         Mount("report", "builder.cli.build", "What was found in an image, with the evidence."),
         Mount("store", "builder.cli.store", "Verify, clean, export and import what was fetched.", group=True),
+        Mount("certs", "builder.cli.certs", "Whom images trust, and for how long.", group=True),
         Mount("doctor", "builder.cli.doctor", "What this host lacks, and what to do.", group=True),
         Mount("schema", "builder.cli.recipes", "The JSON Schema of a recipe, for editors."),
     ),

@@ -5,7 +5,7 @@ recipe -> lock -> fetch -> plan -> render -> build -> check -> seal -> tag
 
 from builder.pipeline.chain import VERBS, Foreseen, Options, Outcomes, foresee, run
 from builder.pipeline.last import last_image, last_report, last_seal
-from builder.pipeline.verbs import Described, check_rendering, checked, describe, described, locked, tagged
+from builder.pipeline.verbs import Described, bundle_of, check_rendering, checked, describe, described, locked, tagged
 from builder.pipeline.workplace import Workplace
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Options",
     "Outcomes",
     "Workplace",
+    "bundle_of",
     "check_rendering",
     "checked",
     "describe",

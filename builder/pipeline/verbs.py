@@ -89,8 +89,8 @@ def described(place: Workplace, name: str) -> Described:
 def describe(place: Workplace, loaded: Loaded, lock: Lock) -> Described:
     """What follows from a recipe and its lock; pure but for the base catalogue."""
     recipe = loaded.recipe
-    python = place.catalog.bases[recipe.base].python[recipe.python]
-    decided = plan(recipe, lock, interpreter=python.interpreter)
+    pythons = place.catalog.bases[recipe.base].python
+    decided = plan(recipe, lock, interpreter="" if lock.conda else pythons[recipe.python].interpreter)
     return Described(loaded=loaded, lock=lock, plan=decided, rendered=render(decided))
 
 
@@ -103,6 +103,19 @@ def check_rendering(place: Workplace, described: Described) -> None:
             seen=", ".join(differences[:5]) + (f" and {len(differences) - 5} more" if len(differences) > 5 else ""),
             remedy=f"run `builder render {name}` and commit what it writes",
         )
+
+
+def bundle_of(place: Workplace, name: str, progress: Progress) -> bytes:
+    """The CA bundle of a recipe's lock, brought into the store if need be."""
+    loaded = place.load(name)
+    found = place.project.read_lock(name)
+    if found is None:
+        raise LockError(
+            f"{name} is not locked", where=str(place.project.lock_path(name)), remedy=f"run `builder lock {name}`"
+        )
+    bundle = found.trust.bundle
+    place.bring(loaded, found, (bundle,), progress, jobs=1)
+    return place.store.path(bundle).read_bytes()
 
 
 def carry_out(place: Workplace, described: Described, progress: Progress, *, no_cache: bool = False) -> Built:

@@ -1,0 +1,88 @@
+"""When a certificate has too little time left, by role."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from builder.trust.certs import Cert, read
+from builder.trust.expiry import Role, State, days_of, judge, judged, limits_with
+
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+
+def certificate(days: int, *, ca: bool, issuer: str = "x", name: str = "x") -> Cert:
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(BEGIN)
+        .not_valid_after(BEGIN + days * DAY)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    found = read(made.public_bytes(Encoding.DER))
+    assert found
+    return found
+
+
+LEAF, ROOT = certificate(64, ca=False, issuer="ca"), certificate(7300, ca=True)
+MIDDLE = certificate(1000, ca=True, issuer="root", name="ca")
+
+
+@pytest.mark.parametrize(
+    ("made", "after", "role", "state", "why"),
+    [
+        (LEAF, 47, Role.LEAF, State.FINE, ""),
+        (LEAF, 49, Role.LEAF, State.DUE, "less than 25% of its lifetime left"),
+        (LEAF, 62, Role.LEAF, State.DUE, "fewer than 3 days left"),
+        (LEAF, 64, Role.LEAF, State.EXPIRED, "ended on 2026-03-06"),
+        (LEAF, -1, Role.LEAF, State.NOT_YET, "begins on 2026-01-01"),
+        (MIDDLE, 930, Role.INTERMEDIATE, State.FINE, ""),
+        (MIDDLE, 941, Role.INTERMEDIATE, State.DUE, "fewer than 60 days left"),
+        (ROOT, 6900, Role.ROOT, State.FINE, ""),
+        (ROOT, 6940, Role.ROOT, State.DUE, "fewer than 365 days left"),
+    ],
+)
+def test_each_role_is_due_in_its_own_time(made: Cert, after: int, role: Role, state: State, why: str) -> None:
+    found = judge(made, at=BEGIN + after * DAY)
+    assert (found.role, found.state, found.why) == (role, state, why)
+    assert found.days == (made.not_after - BEGIN).days - after
+
+
+def test_a_leaf_of_47_days_is_not_due_all_its_life() -> None:
+    short = certificate(47, ca=False, issuer="ca")
+    states = [judge(short, at=BEGIN + n * DAY).state for n in range(47)]
+    assert states.count(State.FINE) == 36  # three quarters of it
+
+
+def test_a_users_own_limits_are_for_every_role() -> None:
+    limits = limits_with(days=60)
+    assert [judge(c, at=BEGIN, limits=limits).state for c in (LEAF, MIDDLE, ROOT)] == [State.FINE] * 3
+    assert judge(LEAF, at=BEGIN + 5 * DAY, limits=limits).why == "fewer than 60 days left"
+    assert judge(ROOT, at=BEGIN + 3 * DAY, limits=limits_with(share=1.0)).state is State.DUE
+
+
+def test_the_first_to_end_comes_first_and_each_once() -> None:
+    found = judged((ROOT, LEAF, ROOT, MIDDLE), at=BEGIN)
+    assert [e.certificate for e in found] == [LEAF, MIDDLE, ROOT]
+
+
+@pytest.mark.parametrize(("text", "days"), [("60d", 60), ("8w", 56), ("3m", 90), ("1y", 365), ("7", 7), (" 2 D ", 2)])
+def test_spans_are_read(text: str, days: int) -> None:
+    assert days_of(text) == days
+
+
+@pytest.mark.parametrize("text", ["", "d", "6h", "-1d", "1.5y"])
+def test_other_spans_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no span of time"):
+        days_of(text)
