@@ -21,10 +21,14 @@ class Action(str, Enum):
     """Debian packages, configured by dpkg on top of the layers below."""
     MAKE_ENVIRONMENT = "make-environment"
     """An empty Python environment at the plan's prefix."""
+    INSTALL_CONDA = "install-conda"
+    """A conda installer, run at the plan's `conda`; the links take the place of files that it brings."""
+    LINK_PACKAGES = "link-packages"
+    """Conda packages, without dependencies, into the environment on top of those that are there."""
     INSTALL_WHEELS = "install-wheels"
     """Wheels, without dependencies, into the environment."""
     WRITE_FILES = "write-files"
-    """The layer's own files, and nothing else."""
+    """The layer's own files and links, and nothing else."""
     INSTALL_TRUST = "install-trust"
     """The CA bundle at its one path, and the files that point every client at it."""
 
@@ -56,6 +60,8 @@ class Layer(Model):
     """What it is, in a few words, for the Dockerfile and the report."""
     action: Action
     artifacts: tuple[Artifact, ...] = ()
+    inputs: tuple[File, ...] = ()
+    """What its stage is told, by path below `/.builder/inputs`; not part of the layer."""
     files: tuple[File, ...] = ()
     links: tuple[Link, ...] = ()
     on: tuple[str, ...] = ()
@@ -86,8 +92,12 @@ class Plan(Model):
     prefix: str
     """The Python environment: `/opt/env`, or `/opt/conda/envs/NAME`."""
     python: str
-    """The interpreter that the environment is made with, absolute."""
+    """The interpreter that the environment is made with, or conda's own in there; absolute."""
     uv: Artifact
+    conda: str | None = None
+    """Where conda itself is; None without conda."""
+    linker: Artifact | None = None
+    """The rattler that links conda packages, under the Python of `conda`."""
     busybox: Artifact | None
     layers: tuple[Layer, ...]
     """Lowest first: big and stable to small and volatile."""
@@ -95,6 +105,6 @@ class Plan(Model):
 
     def artifacts(self) -> tuple[Artifact, ...]:
         """What the build reads, each once, in order of first use."""
-        tools = (*((self.busybox,) if self.busybox else ()), self.uv)
-        every = (*tools, *(a for layer in self.layers for a in layer.artifacts))
+        tools = (self.busybox, self.uv, self.linker)
+        every = (*(tool for tool in tools if tool), *(a for layer in self.layers for a in layer.artifacts))
         return tuple({a.sha256: a for a in every}.values())

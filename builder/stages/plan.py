@@ -6,11 +6,23 @@ big and stable ones lie below and the CA bundle lies on top (FACTS 4: 0.5 s agai
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from builder.models.lock import ImageBase, RootfsBase
+from builder.models.lock import CondaPackage, ImageBase, RootfsBase
 from builder.models.plan import Action, File, ImageConfig, Layer, Link, Plan
+from builder.stages.plan_conda import (
+    CONDA_LINKS,
+    ROOT,
+    above_python,
+    certificate_copies,
+    conda_env,
+    conda_files,
+    conda_ground,
+    package_layer,
+    prefix_of,
+)
 
 if TYPE_CHECKING:
     from builder.models.lock import Lock, Package
@@ -47,13 +59,19 @@ TRUST_VARIABLES = (
 """One bundle for every client: FACTS 1."""
 
 
-def plan(recipe: Recipe, lock: Lock, *, interpreter: str) -> Plan:
+def plan(recipe: Recipe, lock: Lock, *, interpreter: str = "", files: tuple[File, ...] = ()) -> Plan:
     """The image that a recipe and its lock describe.
 
-    interpreter: the Python that the environment is made with, absolute in the image, from the base catalogue.
+    interpreter: the Python that the environment is made with where it is not conda's, absolute in the image, from the
+    base catalogue.
+    files: how conda and pip are configured in the image.
     """
-    prefix = "/opt/env"
-    layers = (*_ground(lock, prefix), *_wheels(lock), _trust(recipe, lock, prefix))
+    prefix = prefix_of(recipe.name) if lock.conda else "/opt/env"
+    ground = _ground(lock, prefix)
+    configuration = _configuration(lock, prefix, files)
+    above = 3 + bool(lock.conda)  # medium and small wheels, the trust, and the rest of conda's packages
+    room = MAX_LAYERS - len(ground) - len(configuration) - above
+    packages = _packages(lock, on=tuple(layer.name for layer in ground), room=room)
     base = lock.base
     return Plan(
         name=recipe.name,
@@ -62,16 +80,18 @@ def plan(recipe: Recipe, lock: Lock, *, interpreter: str) -> Plan:
         created=lock.created,
         base=f"{base.reference}@{base.digest}" if isinstance(base, ImageBase) else None,
         prefix=prefix,
-        python=interpreter,
+        python=f"{prefix}/bin/python" if lock.conda else interpreter,
         uv=lock.uv.artifact,
+        conda=ROOT if lock.conda else None,
+        linker=lock.conda.linker.artifact if lock.conda else None,
         busybox=lock.busybox_binary,
-        layers=layers,
+        layers=(*ground, *packages, *configuration, _trust(recipe, lock, prefix)),
         config=_config(recipe, lock, prefix),
     )
 
 
 def _ground(lock: Lock, prefix: str) -> tuple[Layer, ...]:
-    """The root file system, the distribution's packages and the empty environment."""
+    """The root file system, the distribution's packages, and the environment with its Python."""
     layers: list[Layer] = []
     if isinstance(lock.base, RootfsBase):
         title = f"Debian {lock.base.suite}, as mmdebstrap made it"
@@ -86,6 +106,8 @@ def _ground(lock: Lock, prefix: str) -> tuple[Layer, ...]:
                 on=_names(layers),
             )
         )
+    if lock.conda:
+        return (*layers, *conda_ground(lock, lock.conda, prefix, bundle=BUNDLE, on=_names(layers)))
     layers.append(
         Layer(
             name="environment",
@@ -108,27 +130,35 @@ def _profile(prefix: str) -> File:
     return File(path="/etc/profile.d/environment.sh", content=content)
 
 
-def _wheels(lock: Lock) -> tuple[Layer, ...]:
-    """Each large wheel by itself, then the medium ones together, then the small ones.
+def _packages(lock: Lock, *, on: tuple[str, ...], room: int) -> tuple[Layer, ...]:
+    """Each large package by itself, then the rest of conda's together, then the medium wheels, then the small ones.
 
     Of the large ones the largest lies highest: an engine copies layers in order, and those that are ready first do not
     wait for it. It is torch, which also changes more often than the libraries that it is made for.
+
+    on: what they all stand on; room: for how many layers of large ones.
     """
-    on = tuple(layer.name for layer in _ground(lock, ""))
-    by_size = sorted(lock.pip, key=lambda p: (-p.artifact.size, p.name))
-    room = MAX_LAYERS - len(on) - 3  # the medium ones, the small ones and the trust
+    conda = above_python(lock.conda) if lock.conda else ()
+    every: tuple[Package | CondaPackage, ...] = (*conda, *lock.pip)
+    by_size = sorted(every, key=lambda p: (-p.artifact.size, p.name))
     large = [p for p in by_size if p.artifact.size >= LARGE][:room]
-    rest = sorted((p for p in lock.pip if p not in large), key=lambda p: p.name)
-    groups = (
-        *((f"wheel-{_slug(p)}", f"{p.name} {p.version}", [p]) for p in reversed(large)),
-        ("wheels-medium", "The medium wheels", [p for p in rest if p.artifact.size >= MEDIUM]),
-        ("wheels-small", "The small wheels", [p for p in rest if p.artifact.size < MEDIUM]),
+    wheels = sorted((p for p in lock.pip if p not in large), key=lambda p: p.name)
+    medium = [p for p in wheels if p.artifact.size >= MEDIUM]
+    small = [p for p in wheels if p.artifact.size < MEDIUM]
+    rest = [p for p in conda if p not in large]
+    return (
+        *(_large(package, on) for package in reversed(large)),
+        *((package_layer("conda-packages", "The other conda packages", rest, on=on),) if rest else ()),
+        *((_wheel_layer("wheels-medium", "The medium wheels", medium, on),) if medium else ()),
+        *((_wheel_layer("wheels-small", "The small wheels", small, on),) if small else ()),
     )
-    return tuple(_wheel_layer(name, title, packages, on) for name, title, packages in groups if packages)
 
 
-def _slug(package: Package) -> str:
-    return package.name.lower().replace("_", "-").replace(".", "-")
+def _large(package: Package | CondaPackage, on: tuple[str, ...]) -> Layer:
+    title, slug = f"{package.name} {package.version}", re.sub("[^a-z0-9]+", "-", package.name.lower()).strip("-")
+    if isinstance(package, CondaPackage):
+        return package_layer(f"conda-package-{slug}", title, [package], on=on)
+    return _wheel_layer(f"wheel-{slug}", title, [package], on)
 
 
 def _wheel_layer(name: str, title: str, packages: list[Package], on: tuple[str, ...]) -> Layer:
@@ -136,11 +166,35 @@ def _wheel_layer(name: str, title: str, packages: list[Package], on: tuple[str, 
     return Layer(name=name, title=title, action=Action.INSTALL_WHEELS, artifacts=artifacts, on=on)
 
 
+def _configuration(lock: Lock, prefix: str, files: tuple[File, ...]) -> tuple[Layer, ...]:
+    """What conda and pip are told: changed in a second, and a reason for no package to be installed again."""
+    own = conda_files(lock.conda, prefix, epoch=lock.epoch) if lock.conda else ()
+    if not own and not files:
+        return ()
+    return (
+        Layer(
+            name="configuration",
+            title="How conda and pip are configured" if lock.conda else "How pip is configured",
+            action=Action.WRITE_FILES,
+            files=(*files, *own),
+            links=CONDA_LINKS if lock.conda else (),
+            on=_lowest(lock),
+        ),
+    )
+
+
+def _lowest(lock: Lock) -> tuple[str, ...]:
+    """What a layer of files alone stands on."""
+    return ("rootfs",) if isinstance(lock.base, RootfsBase) else ()
+
+
 def _trust(recipe: Recipe, lock: Lock, prefix: str) -> Layer:
     """On top: refreshing it costs kilobytes."""
     packages = f"{prefix}/lib/python{recipe.python}/site-packages"
     copies = {"certifi": f"{packages}/certifi/cacert.pem", "pip": f"{packages}/pip/_vendor/certifi/cacert.pem"}
     own = [copies[package.name] for package in lock.pip if package.name in copies]
+    if lock.conda:
+        own = list(dict.fromkeys((*own, *certificate_copies(lock.conda, prefix, packages))))
     return Layer(
         name="trust",
         title=f"The CA bundle: {len(lock.trust.certificates)} trust anchors",
@@ -151,13 +205,15 @@ def _trust(recipe: Recipe, lock: Lock, prefix: str) -> Layer:
             File(path="/etc/wgetrc", content=f"# One CA bundle for every client.\nca_certificate = {BUNDLE}\n"),
         ),
         links=tuple(Link(path=path, target=BUNDLE) for path in (OPENSSL_DEFAULT, *own)),
-        on=("rootfs",) if isinstance(lock.base, RootfsBase) else (),
+        on=_lowest(lock),
     )
 
 
 def _config(recipe: Recipe, lock: Lock, prefix: str) -> ImageConfig:
-    path = f"{prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    env = (("PATH", path), ("LANG", "C.UTF-8"), *((name, BUNDLE) for name in TRUST_VARIABLES))
+    own = f"{prefix}/bin:{ROOT}/condabin" if lock.conda else f"{prefix}/bin"
+    path = f"{own}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    conda = conda_env(prefix) if lock.conda else ()
+    env = (("PATH", path), ("LANG", "C.UTF-8"), *conda, *((name, BUNDLE) for name in TRUST_VARIABLES))
     user = UNPRIVILEGED if recipe.purpose == "deployment" else None
     return ImageConfig(env=env, labels=_labels(recipe, lock), user=user)
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 INSIDE = "/.builder"
 """Where a stage finds what it is given; never part of a layer."""
 
+_MAKES_ENVIRONMENT = (Action.MAKE_ENVIRONMENT, Action.LINK_PACKAGES)
+"""The first layer that does one of these is the empty environment, or the environment's Python."""
+
 _NO_DIGEST = 'LABEL builder.rendering=""'
 """Stands in the Dockerfile while the digest that takes its place is computed."""
 
@@ -80,6 +83,7 @@ def _texts(plan: Plan) -> dict[str, str]:
         "docker-bake.json": _bake(plan),
         **{f"steps/{name}": _step(name) for name in _steps(stages)},
         **{_context_path(layer, file): file.content for layer in plan.layers for file in layer.files},
+        **{_input_path(layer, file.path): file.content for layer in plan.layers for file in layer.inputs},
     }
 
 
@@ -93,10 +97,11 @@ def _stages(plan: Plan) -> Iterator[_Stage]:
     if plan.base:
         yield _Stage("The base, by digest", plan.base, BASE)
     depths = sorted({len(layer.on) for layer in plan.layers} - {0})
+    environment = next((layer for layer in plan.layers if layer.action in _MAKES_ENVIRONMENT), None)
     for depth, layer in enumerate(plan.layers, start=1):
+        if layer is environment:
+            yield from _tool_stages(plan, layer)
         yield _layer_stage(plan, layer)
-        if layer.action is Action.MAKE_ENVIRONMENT:
-            yield _uv_stage(plan, layer)
         if depth in depths:
             yield _ground_stage(plan, depth, depths)
     yield _stacked(plan, "The image", len(plan.layers), depths)
@@ -126,10 +131,12 @@ def _layer_stage(plan: Plan, layer: Layer) -> _Stage:
         _Mount(None, "steps/common", f"{INSIDE}/common"),
         _Mount(None, f"steps/{layer.action.value}", f"{INSIDE}/step"),
         *_files_mount(layer),
-        *((_Mount("uv", "/uv", f"{INSIDE}/uv"),) if layer.action is Action.INSTALL_WHEELS else ()),
+        *(_Mount(None, _input_path(layer, file.path), f"{INSIDE}/inputs/{file.path}") for file in layer.inputs),
+        *_tool_mounts(layer),
         *map(_artifact_mount, layer.artifacts),
     )
-    variables = (f"EPOCH={plan.epoch}", f"PREFIX={plan.prefix}", f"PYTHON={plan.python}")
+    conda = (f"CONDA={plan.conda}",) if plan.conda else ()
+    variables = (f"EPOCH={plan.epoch}", f"PREFIX={plan.prefix}", f"PYTHON={plan.python}", *conda)
     links = tuple(f"{link.path}={link.target}" for link in layer.links)
     argv = ("/usr/bin/env", *variables, "/bin/sh", f"{INSIDE}/step", *links)
     return _Stage(layer.title, _ground(plan, layer.on), f"layer-{layer.name}", run=_Run(mounts, argv))
@@ -147,12 +154,25 @@ def _unpack_stage(plan: Plan, layer: Layer) -> _Stage:
     return _Stage(layer.title, "scratch", f"layer-{layer.name}", (tool,), _Run(mounts, argv))
 
 
-def _uv_stage(plan: Plan, environment: Layer) -> _Stage:
-    """uv's binary, out of its own wheel: the base needs no pip."""
-    wheel = _Mount(stage_name(plan.uv), f"/{plan.uv.filename}", f"{INSIDE}/uv.whl")
-    step = _Mount(None, "steps/extract-uv", f"{INSIDE}/step")
-    argv = (plan.python, f"{INSIDE}/step")
-    return _Stage("uv, which installs the wheels", _ground(plan, environment.on), "uv", run=_Run((step, wheel), argv))
+def _tool_stages(plan: Plan, environment: Layer) -> Iterator[_Stage]:
+    """What fills the environment, each out of its own wheel, by a Python that lies below it: the base needs no pip."""
+    python = f"{plan.conda}/bin/python" if plan.conda else plan.python
+    ground = _ground(plan, environment.on)
+    tools = [("uv", plan.uv, "uv, which installs the wheels")]
+    if plan.linker:
+        tools.append(("linker", plan.linker, "rattler, which links the conda packages"))
+    for name, artifact, title in tools:
+        wheel = _Mount(stage_name(artifact), f"/{artifact.filename}", f"{INSIDE}/{name}.whl")
+        step = _Mount(None, f"steps/extract-{name}", f"{INSIDE}/step")
+        yield _Stage(title, ground, name, run=_Run((step, wheel), (python, f"{INSIDE}/step")))
+
+
+def _tool_mounts(layer: Layer) -> tuple[_Mount, ...]:
+    if layer.action is Action.INSTALL_WHEELS:
+        return (_Mount("uv", "/uv", f"{INSIDE}/uv"),)
+    if layer.action is Action.LINK_PACKAGES:
+        return (_Mount(None, "steps/link", f"{INSIDE}/link"), _Mount("linker", "/linker", f"{INSIDE}/linker"))
+    return ()
 
 
 def _artifact_mount(artifact: Artifact) -> _Mount:
@@ -166,6 +186,11 @@ def _files_mount(layer: Layer) -> tuple[_Mount, ...]:
 def _context_path(layer: Layer, file: File) -> str:
     """`layers/NAME/MODE/PATH`: a checkout keeps no modes, so that the folder says it."""
     return f"layers/{layer.name}/{file.mode:04o}{file.path}"
+
+
+def _input_path(layer: Layer, path: str) -> str:
+    """Per layer, so that what one stage is told is no reason for another to run again."""
+    return f"inputs/{layer.name}/{path}"
 
 
 def _steps(stages: Iterable[_Stage]) -> set[str]:
