@@ -16,13 +16,16 @@ _PLAIN: Final = re.compile(
 def spec_fault(text: str) -> tuple[str, str] | None:
     """What is wrong with a match spec, and what to do; None when it may be asked for."""
     if "://" in text or "::" in text or re.search(r"\[.*\b(channel|url|fn|subdir|namespace)\b", text):
-        return "names where the package comes from, and a lock is neutral", "write its name and version; " + _CHANNELS
+        return _ELSEWHERE
     if text.startswith("__"):
         return "a virtual package is what the image is, and cannot be installed", "take it out"
     return None if _PLAIN.fullmatch(text) else _asked_of_rattler(text)
 
 
-_CHANNELS: Final = "channels belong into `conda.channels`"
+_ELSEWHERE: Final = (
+    "names where the package comes from, and a lock is neutral",
+    "write its name and version; channels belong into `conda.channels`",
+)
 
 
 def _asked_of_rattler(text: str) -> tuple[str, str] | None:
@@ -33,6 +36,8 @@ def _asked_of_rattler(text: str) -> tuple[str, str] | None:
         spec = MatchSpec(text, strict=False)
     except InvalidMatchSpecError as error:
         return f"not a match spec: {str(error).splitlines()[0]}", "write it as in `numpy >=1.26,<2`"
+    if spec.namespace:
+        return _ELSEWHERE
     if " " in str(spec.build or ""):  # what the lenient reading makes of any words behind the version
         return f"not a match spec: {str(spec.build)!r} cannot be a build", "write it as in `numpy >=1.26,<2`"
     return None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from builder.errors import RecipeError
 from builder.models.recipe import Check, Recipe
 from builder.stages.faults import Faults, nearest
+from builder.stages.load_conda import conda_faults
 from builder.stages.yamltext import Document, Path, Unreadable, read
 
 Judge = Callable[[object], str | None]
@@ -35,6 +36,7 @@ def parse_recipe(
     faults = Faults(document, where)
     recipe = _validated(document, faults)
     _names_exist(document, faults, bases, checks)
+    conda_faults(document, faults)
     if recipe is None or faults.ordered():
         raise _refused(faults, where)
     return recipe

@@ -44,6 +44,5 @@ def solved(farm: Farm, tmp_path: Path, *specs: str, names: tuple[str, ...] | Non
 
 def test_an_environment_is_locked_without_a_host(farm: Farm, tmp_path: Path) -> None:
     found = solved(farm, tmp_path, "openssl")
-    print(found)
     assert [p.name for p in found.packages] == ["ca-certificates", "libgcc", "openssl", "python"]
     assert found.notes == ()
