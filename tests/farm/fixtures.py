@@ -9,6 +9,7 @@ import pytest
 
 from builder.errors import HostError, NetworkError
 from farm.channel import Channel, make_channel
+from farm.installer import make_installer
 from farm.packages import default_packages, small_packages
 from farm.python39 import python_package
 from farm.servers import Farm
@@ -33,6 +34,19 @@ def farm_channel(python39: Path, tmp_path_factory: pytest.TempPathFactory) -> Ch
 def small_channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
     """The same without Python, for tests that only fetch."""
     return make_channel(tmp_path_factory.mktemp("small-channel"), small_packages())
+
+
+@pytest.fixture(scope="session")
+def farm_installer(python39: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installer of Miniconda's shape, alone in its folder."""
+    return make_installer(tmp_path_factory.mktemp("installers"), python=python39)
+
+
+@pytest.fixture
+def full_farm(farm_channel: Channel, farm_installer: Path, tmp_path: Path) -> Iterator[Farm]:
+    """Three mirrors of the default channel and of the installer."""
+    with Farm(tmp_path / "full-farm", channel=farm_channel, installers=farm_installer.parent) as started:
+        yield started
 
 
 @pytest.fixture

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from farm import FAULTS, PLACEHOLDER, Farm, make_channel, small_packages
+from farm import FAULTS, PLACEHOLDER, Farm, make_channel, make_installer, small_packages
 from farm.channel import Channel
-from farm.fixtures import farm, farm_channel, python39, small_channel, small_farm  # noqa: F401
+from farm.fixtures import farm_channel, farm_installer, full_farm, python39, small_channel, small_farm  # noqa: F401
 from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
 
 pytestmark = pytest.mark.network
@@ -168,7 +170,7 @@ def test_the_mirrors_file_names_what_each_carries(small_farm: Farm, tmp_path: Pa
     assert written["farm-b"] == {"conda": {"conda-forge": f"{small_farm['farm-b'].url}/conda-forge"}}
 
 
-async def _environment(farm: Farm, names: tuple[str, ...], folder: Path) -> Path:  # noqa: F811
+async def _environment(farm: Farm, names: tuple[str, ...], folder: Path) -> Path:
     client = Client(timeout=20)
     gateway = Gateway(cache_dir=folder / "cache", client=client)
     records = await solve(
@@ -229,3 +231,149 @@ def test_its_venv_works_and_uv_installs_into_a_prefix_with_it(environment: Path,
     run(environment / "bin/python", "-m", "venv", "--without-pip", tmp_path / "venv")
     venv = run(tmp_path / "venv/bin/python", "-c", "import sys, ssl; print(sys.prefix, sys.base_prefix)")
     assert venv == f"{tmp_path}/venv {environment}"
+    argv = ("uv", "pip", "install", "--quiet", "--python", environment / "bin/python", "--prefix", tmp_path / "into")
+    run(*argv, "--no-deps", "--offline", "--no-index", wheel(tmp_path))
+    assert (tmp_path / "into/lib/python3.9/site-packages/farm_wheel.py").read_text() == "ANSWER = 42\n"
+
+
+def wheel(folder: Path) -> Path:
+    """The smallest wheel."""
+    info, made = "farm_wheel-1.0.dist-info", folder / "farm_wheel-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("farm_wheel.py", "ANSWER = 42\n")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: farm-wheel\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return made
+
+
+def test_the_farm_serves_wheels_as_an_index(tmp_path: Path) -> None:
+    made = wheel(tmp_path)
+    with Farm(tmp_path / "farm", wheels=tmp_path) as started, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(started.ca_pem))
+        (index,) = started.entries()["farm-c"]["pypi"]  # type: ignore[misc]
+        run(
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-cache",
+            "--default-index",
+            index,
+            "--target",
+            tmp_path / "t",
+            "farm-wheel",
+        )
+        assert started.mirrors[2].paths[0] == "/simple/farm-wheel/"
+        assert f"/files/{made.name}" in started.mirrors[2].paths
+    assert (tmp_path / "t/farm_wheel.py").is_file()
+
+
+@pytest.fixture(scope="module")
+def installed(farm_installer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """The installer's prefix."""
+    folder = tmp_path_factory.mktemp("installed")
+    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+    argv = ["sh", farm_installer, "-b", "-p", folder / "conda"]
+    subprocess.run(argv, env=env, check=True, capture_output=True, timeout=120)
+    assert (folder / ".conda/environments.txt").read_text() == f"{folder}/conda\n"
+    return folder / "conda"
+
+
+def test_the_installer_lays_a_prefix_as_miniconda_does(installed: Path) -> None:
+    assert run(installed / "bin/conda", "--version") == "conda 25.9.1 (stand-in of builder's tests)"
+    assert json.loads(run(installed / "condabin/conda", "info", "--json"))["root_prefix"] == str(installed)
+    assert run(installed / "bin/python", "-c", "import requests, ruamel.yaml, sys; print(sys.prefix)") == str(installed)
+    assert len(list(installed.rglob("cacert.pem"))) == 4
+    assert list(installed.rglob("requests/__pycache__/*.pyc"))
+    assert re.match(r"==> \d{4}-\d\d-\d\d \d\d:\d\d:\d\d <==\n# cmd: ", (installed / "conda-meta/history").read_text())
+    for record in map(json.loads, (p.read_text() for p in (installed / "conda-meta").glob("*.json"))):
+        assert [f for f in record["files"] if not (installed / f).exists()] == []
+    assert [p for p in installed.rglob("*") if p.is_file() and PLACEHOLDER.encode() in p.read_bytes()] == []
+
+
+def test_its_profile_gives_conda_to_a_shell(installed: Path) -> None:
+    shell = f". {installed}/etc/profile.d/conda.sh && conda activate base && python --version && conda --version"
+    assert run("env", "-i", "PATH=/usr/bin:/bin", "sh", "-euc", shell).splitlines()[0] == "Python 3.9.2"
+
+
+def test_the_installer_refuses_what_it_should(farm_installer: Path, installed: Path, tmp_path: Path) -> None:  # noqa: F811
+    damaged = tmp_path / "damaged.sh"
+    content = farm_installer.read_bytes()
+    damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    for file, options, message in (
+        (farm_installer, ["-b", "-p", installed], "already exists"),
+        (farm_installer, ["-b", "-u", "-p", installed], "-u is for a prefix that exists"),
+        (farm_installer, ["-p", tmp_path / "new"], "run it with -b"),
+        (damaged, ["-b", "-p", tmp_path / "new"], "md5sum mismatch"),
+    ):
+        done = subprocess.run(["sh", file, *options], capture_output=True, text=True, check=False, timeout=30)
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+PLUGIN = """
+import conda.plugins
+from conda.gateways.connection.session import get_session
+from requests.adapters import HTTPAdapter
+
+
+class Other(HTTPAdapter):
+    def send(self, request, **kwargs):
+        request.url = request.url.replace("DEAD", "GOOD")
+        return super().send(request, **kwargs)
+
+
+def mount(command):
+    get_session("").mount("DEAD", Other())
+
+
+@conda.plugins.hookimpl
+def conda_pre_commands():
+    yield conda.plugins.CondaPreCommand(name="farm", action=mount, run_for={"create"})
+"""
+
+
+def test_a_plugin_of_the_stand_in_can_mount_its_adapter(
+    installed: Path,
+    full_farm: Farm,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead, good = full_farm.mirrors[:2]
+    dead.fault = "refused"
+    path, record = full_farm.channels["conda-forge"].find("zlib")
+    argv = (installed / "bin/conda", "fetch-for-tests", f"{dead.url}/conda-forge/{path}")
+    monkeypatch.setenv("CONDA_SSL_VERIFY", str(full_farm.ca_pem))
+    monkeypatch.setenv("CONDA_REMOTE_MAX_RETRIES", "0")
+    without = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (without.returncode, json.loads(without.stdout)["error"]) == (1, "ConnectionError")
+    packages = installed / "lib/python3.9/site-packages"
+    (packages / "farm_plugin.py").write_text(PLUGIN.replace("DEAD", dead.url).replace("GOOD", good.url))
+    (packages / "farm_plugin-1.dist-info").mkdir()
+    (packages / "farm_plugin-1.dist-info/entry_points.txt").write_text("[conda]\nfarm = farm_plugin\n")
+    (packages / "farm_plugin-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: farm-plugin\nVersion: 1\n")
+    answer = json.loads(run(*argv))
+    assert (answer["status"], answer["sha256"]) == (200, record["sha256"])
+    assert good.requests[0].headers["User-Agent"].startswith("conda/25.9.1")
+
+
+def test_the_stand_in_reads_the_condarc_of_its_root(installed: Path) -> None:
+    (installed / ".condarc").write_text("channels: [https://mirror.example/conda-forge]\nssl_verify: /etc/ca.pem\n")
+    shown = json.loads(run(installed / "bin/conda", "config", "--show", "--json"))
+    (installed / ".condarc").unlink()
+    assert (shown["channels"], shown["ssl_verify"]) == (["https://mirror.example/conda-forge"], "/etc/ca.pem")
+
+
+def test_the_installer_is_served_by_every_mirror(full_farm: Farm, farm_installer: Path) -> None:  # noqa: F811
+    for kind in ("miniconda", "miniforge"):
+        url = f"{full_farm.mirrors[1].url}/{kind}/{farm_installer.name}"
+        with requests.Session() as session:
+            session.trust_env = False
+            assert session.get(url, verify=str(full_farm.ca_pem)).content == farm_installer.read_bytes()
+
+
+def test_a_real_installer_takes_the_stand_ins_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "Miniconda3-real.sh"
+    real.write_text("#!/bin/sh\n")
+    monkeypatch.setenv("BUILDER_TEST_INSTALLER", str(real))
+    assert make_installer(tmp_path / "folder") == tmp_path / "folder/Miniconda3-real.sh"

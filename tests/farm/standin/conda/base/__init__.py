@@ -1,0 +1,1 @@
+"""Configuration, as in conda; a stand-in."""

@@ -1,0 +1,1 @@
+"""As in conda; a stand-in."""
