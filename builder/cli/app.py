@@ -40,7 +40,9 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
     "Look and look after": (
         Mount("report", "builder.cli.build", "What was found in an image, with the evidence."),
         Mount("store", "builder.cli.store", "Verify, clean, export and import what was fetched.", group=True),
+        Mount("export", "builder.cli.export", "The locked conda environment, for conda, conda-lock and pixi."),
         Mount("certs", "builder.cli.certs", "Whom images trust, and for how long.", group=True),
+        Mount("mirrors", "builder.cli.mirrors", "Which mirrors there are, how they are, how many really.", group=True),
         Mount("doctor", "builder.cli.doctor", "What this host lacks, and what to do.", group=True),
         Mount("schema", "builder.cli.recipes", "The JSON Schema of a recipe, for editors."),
     ),
