@@ -1,0 +1,314 @@
+"""Commands that skip verification: which program, which words. One entry a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from builder.audit import urls
+from builder.audit.conda_value import Verdict, judge
+from builder.audit.finding import Edit, Hit
+from builder.audit.shell import Word
+from builder.audit.text import Fragment
+from builder.audit.variables import is_false, is_true, variable_hits
+
+Words = Sequence[Word]
+_CURL_WITH_VALUE: Final = frozenset("AbcCdDeEFhHKmoPQrtTuUwxXyYz")
+_CONDA: Final = ("conda", "mamba", "micromamba")
+_PIP_INDEX: Final = ("-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links")
+
+
+def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
+    """What the command breaks, whatever stands before it (`sudo`, `env X=1`, `timeout 5`)."""
+    words = unwrapped(words)
+    if not words:
+        return
+    name = _name(words)
+    if name == "python" and [w.text for w in words[1:3]] == ["-m", "pip"]:
+        name, words = "pip", words[2:]
+    if reader := PROGRAMS.get(name):
+        yield from reader(script, words)
+
+
+def unwrapped(words: Words) -> Words:
+    """Without what only starts the command."""
+    for _ in range(10):
+        name = _name(words) if words else ""
+        skip = _WRAPPERS.get(name)
+        if skip is None:
+            return words
+        rest = list(words[1:])
+        while rest and (rest[0].text.startswith("-") or "=" in rest[0].text or rest[0].text.isdigit()):
+            takes_value = rest[0].text in skip and len(rest) > 1
+            del rest[: 2 if takes_value else 1]
+        words = rest
+    return words
+
+
+_WRAPPERS: Final[dict[str, tuple[str, ...]]] = {
+    "sudo": ("-u", "-g", "-h", "-p"),
+    "env": ("-u", "-C", "-S"),
+    "time": ("-o", "-f"),
+    "timeout": ("-k", "-s"),
+    "nice": ("-n",),
+    "xargs": ("-n", "-P", "-I", "-L", "-d"),
+    "nohup": (),
+    "exec": ("-a",),
+    "command": (),
+    "then": (),
+    "do": (),
+    "RUN": (),
+}
+
+
+def _name(words: Words) -> str:
+    base = words[0].text.rpartition("/")[2]
+    return re.sub(r"^(python|pip)[\d.]+$", r"\1", base).removesuffix(".exe")
+
+
+def _hit(script: Fragment, rule: str, words: Words, edits: tuple[Edit, ...] = (), wins: str = "") -> Hit:
+    seen = " ".join(w.text for w in words)
+    return Hit(rule=rule, at=script.at(words[0].start), seen=seen, wins=wins, edits=edits)
+
+
+def _without(script: Fragment, words: Words) -> tuple[Edit, ...]:
+    """Takes the words away with the blanks before them."""
+    start = words[0].start
+    while start and script.text[start - 1] in " \t":
+        start -= 1
+    return script.edit(start, words[-1].end)
+
+
+def _valued(words: Words, names: Sequence[str]) -> Iterator[tuple[Words, Fragment]]:
+    """Each option of those names: its words, and its value."""
+    for i, word in enumerate(words):
+        if word.text in names and i + 1 < len(words):
+            yield words[i : i + 2], words[i + 1].fragment
+        elif (name := next((n for n in names if word.text.startswith(n + "=")), None)) and name.startswith("--"):
+            cut = word.fragment.text.find("=") + 1
+            yield (word,), word.fragment.part(cut, len(word.fragment.text))
+
+
+def _flags(script: Fragment, words: Words, rule: str, flags: Sequence[str]) -> Iterator[Hit]:
+    for word in words[1:]:
+        if word.text in flags:
+            yield _hit(script, rule, (word,), _without(script, (word,)))
+
+
+def _curl(script: Fragment, words: Words) -> Iterator[Hit]:
+    skip = False
+    for word in words[1:]:
+        if skip:
+            skip = False
+            continue
+        if word.text in ("--insecure", "--proxy-insecure"):
+            yield _hit(script, "CURL001", (word,), _without(script, (word,)), "a flag beats .curlrc and variables")
+        elif re.fullmatch(r"-[A-Za-z0-9:#].*", word.text):
+            index, skip = _cluster(word.text)
+            if index:
+                yield _hit(script, "CURL001", (word,), _cut(script, word, index), "a flag beats .curlrc and variables")
+
+
+def _cluster(text: str) -> tuple[int, bool]:
+    """Where `k` stands among short options (0: nowhere), and whether the next word is the last one's value."""
+    for i, letter in enumerate(text[1:], start=1):
+        if letter == "k":
+            return i, text[-1] in _CURL_WITH_VALUE
+        if letter in _CURL_WITH_VALUE:
+            return 0, i == len(text) - 1
+    return 0, False
+
+
+def _cut(script: Fragment, word: Word, index: int) -> tuple[Edit, ...]:
+    if word.text == "-k":
+        return _without(script, (word,))
+    at = word.fragment.text.find("k", index)
+    return script.edit(word.start + at, word.start + at + 1) if word.fragment.text == word.text else ()
+
+
+_CHECK_OFF = re.compile(r"check_?certificate\s*=\s*(off|0|no)", re.IGNORECASE)
+
+
+def _wget(script: Fragment, words: Words) -> Iterator[Hit]:
+    for i, word in enumerate(words):
+        if word.text.startswith("--no-check-cert"):
+            yield _hit(script, "WGET001", (word,), _without(script, (word,)))
+        elif word.text in ("-e", "--execute") and _CHECK_OFF.fullmatch(" ".join(w.text for w in words[i + 1 : i + 2])):
+            yield _hit(script, "WGET001", words[i : i + 2], _without(script, words[i : i + 2]))
+
+
+def _conda(script: Fragment, words: Words) -> Iterator[Hit]:
+    name, texts = _name(words), [w.text for w in words]
+    if len(texts) > 2 and texts[1] == "run":  # what follows is another command
+        yield from command_hits(script, _inner(words))
+        return
+    if "config" in texts[1:3]:
+        yield from _conda_config(script, words)
+    elif name != "micromamba":
+        yield from _flags(script, words, "CONDA006", ("-k", "--insecure"))
+    if name != "conda":
+        yield from _flags(script, words, "MAMBA001", ("--offline",))
+        for option, value in _valued(words, ("--ssl-verify",)):
+            if value.text.strip("<>").lower() in ("false", "0", "no"):
+                yield _hit(script, "CONDA006", option, _without(script, option))
+    for _, value in _valued(words, ("-c", "--channel")):
+        yield from channel_hits(value)
+
+
+def _inner(words: Words) -> Words:
+    rest = list(words[2:])
+    while rest and rest[0].text.startswith("-"):
+        del rest[: 2 if rest[0].text in ("-n", "-p", "--name", "--prefix", "--cwd") else 1]
+    return rest
+
+
+def _conda_config(script: Fragment, words: Words) -> Iterator[Hit]:
+    for i, word in enumerate(words):
+        key, value = (words[i + 1], words[i + 2]) if i + 2 < len(words) else (None, None)
+        if key is None or value is None:
+            continue
+        if word.text == "--set" and key.text in ("ssl_verify", "verify_ssl"):
+            verdict = judge(value.text, variables=None).verdict
+            if verdict is Verdict.OFF or value.text.lower() == "<false>":
+                edits = script.edit(value.start, value.end, "true")
+                yield _hit(script, "CONDA001", words[i : i + 3], edits, "written into the .condarc that conda reads")
+            elif verdict is Verdict.ERROR:
+                yield _hit(script, "CONDA002", words[i : i + 3])
+        elif word.text in ("--add", "--append", "--prepend", "--set"):
+            yield from channel_hits(value.fragment) if "channel" in key.text else ()
+
+
+def channel_hits(channel: Fragment) -> Iterator[Hit]:
+    """What is wrong with a channel's name or address."""
+    yield from urls.plain(channel, "CONDA010")
+    if urls.is_free(channel.text):
+        yield Hit(rule="CONDA011", at=channel.at(0), seen=channel.text)
+    if channel.text.strip() == "defaults" or re.search(r"repo\.anaconda\.com/pkgs/(main|r|msys2)\b", channel.text):
+        yield Hit(rule="CONDA012", at=channel.at(0), seen=channel.text)
+
+
+def _pip(script: Fragment, words: Words) -> Iterator[Hit]:
+    for option, value in _valued(words, ("--trusted-host",)):
+        yield _hit(script, "PIP001", option, _without(script, option), "a flag beats pip.conf and PIP_TRUSTED_HOST")
+        _ = value
+    for _, value in _valued(words, _PIP_INDEX):
+        yield from urls.plain(value, "PIP002")
+    texts = [w.text for w in words]
+    if texts[1:3] == ["config", "set"] or texts[1:2] == ["config"]:
+        for i, text in enumerate(texts[:-1]):
+            if re.fullmatch(r"[\w-]+\.trusted[-_]host", text):
+                yield _hit(script, "PIP001", words[i : i + 2])
+            elif re.fullmatch(r"[\w-]+\.(extra[-_])?index[-_]url", text):
+                yield from urls.plain(words[i + 1].fragment, "PIP002")
+
+
+def _uv(script: Fragment, words: Words) -> Iterator[Hit]:
+    for option, _ in _valued(words, ("--allow-insecure-host", "--trusted-host")):
+        yield _hit(script, "UV001", option, _without(script, option))
+    for _, value in _valued(words, _PIP_INDEX):
+        yield from urls.plain(value, "PIP002")
+
+
+_SSL_VERIFY = re.compile(r"http\.(\S+\.)?sslverify", re.IGNORECASE)
+
+
+def _git(script: Fragment, words: Words) -> Iterator[Hit]:
+    for i, word in enumerate(words[:-1]):
+        after = words[i + 1]
+        key, _, value = after.text.partition("=")
+        if word.text == "-c" and _SSL_VERIFY.fullmatch(key) and is_false(value):
+            edits = _without(script, words[i : i + 2])
+            yield _hit(script, "GIT001", words[i : i + 2], edits, "-c beats every gitconfig")
+        elif _SSL_VERIFY.fullmatch(word.text) and is_false(after.text) and "config" in [w.text for w in words[:i]]:
+            edits = script.edit(after.start, after.end, "true")
+            yield _hit(script, "GIT001", words[i : i + 2], edits)
+
+
+_STRICT = re.compile(r"(?:--)?(strict-ssl|enableStrictSsl)(?:=(\S*))?", re.IGNORECASE)
+
+
+def _npm(script: Fragment, words: Words) -> Iterator[Hit]:
+    for i, word in enumerate(words[1:], start=1):
+        found = _STRICT.fullmatch(word.text)
+        after = words[i + 1] if i + 1 < len(words) else None
+        if word.text == "--no-strict-ssl":
+            yield _hit(script, "NPM001", (word,), _without(script, (word,)))
+        elif found and found[2] is not None and is_false(found[2]):
+            yield _hit(script, "NPM001", (word,), _without(script, (word,)) if word.text.startswith("--") else ())
+        elif found and found[2] is None and after and is_false(after.text):
+            yield _hit(script, "NPM001", (word, after), script.edit(after.start, after.end, "true"))
+        elif word.text in ("registry", "--registry") and after:
+            yield from urls.plain(after.fragment, "NPM002")
+        elif word.text.startswith(("--registry=", "registry=")):
+            yield from urls.plain(word.fragment, "NPM002")
+
+
+APT_OFF: Final = re.compile(r"Acquire::https?::(\S+::)?Verify-(Peer|Host)", re.IGNORECASE)
+APT_UNSIGNED: Final = re.compile(
+    r"APT::Get::AllowUnauthenticated|Acquire::Allow(Weak|Insecure|DowngradeToInsecure)Repositories", re.IGNORECASE
+)
+
+
+def _apt(script: Fragment, words: Words) -> Iterator[Hit]:
+    yield from _flags(
+        script,
+        words,
+        "APT002",
+        ("--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories", "--no-gpg-check"),
+    )
+    for i, word in enumerate(words):
+        option = words[i + 1].text if word.text in ("-o", "--option") and i + 1 < len(words) else ""
+        span = words[i : i + 2] if option else (word,)
+        key, _, value = (option or word.text.removeprefix("-o").removeprefix("--option=")).partition("=")
+        if APT_OFF.fullmatch(key) and is_false(value):
+            yield _hit(script, "APT001", span, _without(script, span))
+        elif APT_UNSIGNED.fullmatch(key) and is_true(value):
+            yield _hit(script, "APT002", span, _without(script, span))
+
+
+def _containers(script: Fragment, words: Words) -> Iterator[Hit]:
+    for word in words[1:]:
+        if re.fullmatch(r"--(src-|dest-)?tls-verify=(false|0)|--insecure(-registry(=.*)?)?", word.text):
+            yield _hit(script, "DOCKER001", (word,))
+    for option, value in _valued(words, ("-e", "--env", "--build-arg")):
+        name, _, text = value.text.partition("=")
+        for hit in variable_hits(name, text, value):
+            yield Hit(rule=hit.rule, at=hit.at, seen=" ".join(w.text for w in option), wins=hit.wins)
+
+
+def _maven(script: Fragment, words: Words) -> Iterator[Hit]:
+    for word in words[1:]:
+        if re.fullmatch(r"-Dmaven\.wagon\.http\.ssl\.(insecure|allowall)=true", word.text):
+            yield _hit(script, "MAVEN001", (word,), _without(script, (word,)))
+
+
+def _go(script: Fragment, words: Words) -> Iterator[Hit]:
+    yield from _flags(script, words, "GO001", ("-insecure",))
+    yield from _set(script, words)
+
+
+def _set(script: Fragment, words: Words) -> Iterator[Hit]:
+    """`go env -w GOINSECURE=...`, `setenv`, `ENV`-like words."""
+    for word in words[1:]:
+        name, equals, value = word.text.partition("=")
+        if equals:
+            yield from variable_hits(name, value, script.part(word.start, word.end))
+
+
+_Reader = Callable[[Fragment, Words], Iterator[Hit]]
+
+PROGRAMS: Final[dict[str, _Reader]] = {
+    "curl": _curl,
+    "wget": _wget,
+    **dict.fromkeys(_CONDA, _conda),
+    "pip": _pip,
+    "uv": _uv,
+    "uvx": _uv,
+    "git": _git,
+    **dict.fromkeys(("npm", "yarn", "pnpm", "npx"), _npm),
+    **dict.fromkeys(("apt", "apt-get", "aptitude"), _apt),
+    **dict.fromkeys(("docker", "podman", "skopeo", "buildah", "dockerd", "nerdctl"), _containers),
+    **dict.fromkeys(("mvn", "mvnw", "mvnd"), _maven),
+    "go": _go,
+}

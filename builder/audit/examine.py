@@ -1,0 +1,164 @@
+"""The audit of one text: the reader of its kind, exceptions with a reason, findings with their places. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from builder.audit import settings, urls
+from builder.audit.condarc_hits import condarc_hits
+from builder.audit.dockerfile import dockerfile_hits
+from builder.audit.finding import Finding, Hit, by_place
+from builder.audit.kinds import Kind, kind_of
+from builder.audit.pythonfile import python_hits
+from builder.audit.rules import RULES
+from builder.audit.script import Reader, script_hits
+from builder.audit.surroundings import ANYWHERE, Surroundings
+from builder.audit.text import Fragment, Source, joined
+from builder.audit.yamlfile import yaml_hits
+
+ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
+LARGEST: Final = 1 << 20
+"""Bytes; what is larger is no configuration and no script that a person wrote."""
+
+_UNFIXABLE: Final = ("CONDA002", "CONDA005", "CONDA012", "CA001", "CA002", "URL001")
+_TRIGGERS: Final = re.compile(
+    r"ssl|verify|insecure|trust|check.cert|offline|--force-yes|allow|conda|mamba|curl|http://|unverified|CERT_NONE|"
+    r"check_hostname|GOSUMDB|://[^/\s]*:[^/\s]*@|/t/|pkgs/free|channels|index|registr|douban|taobao|bintray|continuum|"
+    r"binstar|hustunique|NODE_TLS|HTTPSVERIFY|GOFLAGS|MAVEN|builder-audit",
+    re.IGNORECASE,
+)
+"""What has none of these has no finding: most scripts and Python files of a tree are done with one search."""
+_CODE: Final = (Kind.SHELL, Kind.YAML, Kind.PYTHON, Kind.MAKEFILE, Kind.DOCKERFILE)
+_PYTHON: Final = re.compile(r"verify|_create_unverified_context|CERT_NONE|check_hostname|ssl\s*=|environ")
+
+
+def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundings = ANYWHERE) -> tuple[Finding, ...]:
+    """The findings of one file, in the order of its lines."""
+    kind = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
+    if kind is None or (kind in _CODE and not _TRIGGERS.search(text)):
+        return ()
+    return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0))
+
+
+def placed(path: str, text: str, hits: Iterator[Hit]) -> tuple[Finding, ...]:
+    """Findings of hits: with line and column, without what the file allows with a reason."""
+    source = Source(path, text)
+    allowed = _allowed(text, source)
+    findings = [_finding(source, hit) for hit in hits]
+    kept = [f for f in findings if not (allowed.get(f.line, {}).get(f.rule) or allowed.get(f.line - 1, {}).get(f.rule))]
+    for line, rules in allowed.items():
+        for rule, reason in rules.items():
+            if not reason:
+                at = source.text.find("builder-audit", sum(len(x) for x in text.splitlines(True)[: line - 1]))
+                kept.append(_finding(source, Hit(rule="AUDIT001", at=max(at, 0), seen=f"allow {rule}")))
+    return by_place(kept)
+
+
+def _allowed(text: str, source: Source) -> dict[int, dict[str, str]]:
+    """By line: the rules that are allowed there, and why. A line of its own speaks for the next one."""
+    found: dict[int, dict[str, str]] = {}
+    for match in ALLOW.finditer(text) if "builder-audit" in text else ():
+        line, _ = source.place(match.start())
+        rules = re.split(r"\s*,\s*", match[1])
+        found.setdefault(line, {}).update(dict.fromkeys(rules, match[2].strip(" \t*/->")))
+    return found
+
+
+def _finding(source: Source, hit: Hit) -> Finding:
+    rule = RULES[hit.rule]
+    line, column = source.place(min(hit.at, len(source.text)))
+    return Finding(
+        rule=rule.id,
+        title=rule.title,
+        severity=hit.severity or rule.severity,
+        path=source.path,
+        line=line,
+        column=column,
+        seen=_shown(hit.seen),
+        wins=_shown(hit.wins),
+        why=rule.why,
+        remedy=rule.remedy,
+        edits=() if hit.rule in _UNFIXABLE else hit.edits,
+    )
+
+
+def _shown(text: str) -> str:
+    line = " ".join(urls.masked(text).split())
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return clean if len(clean) <= 200 else clean[:199] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _hits(text: Fragment, path: str, kind: Kind, around: Surroundings, *, depth: int) -> Iterator[Hit]:
+    def written(content: Fragment, target: str) -> Iterator[Hit]:
+        inner = kind_of(target)
+        if inner is not None and depth == 0:
+            yield from _hits(content, target, inner, around, depth=1)
+
+    yield from _read(text, path, kind, around, written)
+    if kind is not Kind.PYTHON and depth == 0:
+        yield from _addresses(text, kind)
+
+
+def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: Reader) -> Iterator[Hit]:
+    hits: Iterator[Hit] = iter(())
+    match kind:
+        case Kind.CONDARC:
+            hits = condarc_hits(text, path, around)
+        case Kind.PIP:
+            hits = settings.pip_conf(text, around)
+        case Kind.GIT:
+            hits = settings.gitconfig(text, around)
+        case Kind.DOCKERFILE:
+            hits = dockerfile_hits(text, written)
+        case Kind.SHELL:
+            hits = script_hits(text, written)
+        case Kind.MAKEFILE:
+            hits = script_hits(_recipes(text), written)
+        case Kind.YAML:
+            hits = yaml_hits(text, written)
+        case Kind.PYTHON:
+            hits = python_hits(text) if _PYTHON.search(text.text) else hits
+        case _:
+            hits = _SIMPLE[kind](text)
+    yield from hits
+
+
+_SIMPLE: Final = {
+    Kind.REQUIREMENTS: settings.requirements,
+    Kind.NPM: settings.npmrc,
+    Kind.YARN: settings.yarnrc_yml,
+    Kind.CURL: settings.by_lines(settings.CURLRC),
+    Kind.WGET: settings.by_lines(settings.WGETRC),
+    Kind.APT: settings.apt_conf,
+    Kind.SOURCES: settings.apt_sources,
+    Kind.UV: settings.uv_toml,
+    Kind.PYPROJECT: settings.pyproject,
+    Kind.CARGO: settings.cargo,
+    Kind.DAEMON: settings.daemon_json,
+    Kind.REGISTRIES: settings.by_lines(settings.REGISTRIES),
+    Kind.MAVEN: settings.by_lines(settings.MAVEN),
+    Kind.ENVIRONMENT: settings.environment_file,
+}
+
+
+def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:
+    """Credentials and dead mirrors, wherever an address stands; comments of scripts are no address."""
+    for begin, line in text.lines():
+        if "://" in line and not (line.lstrip().startswith("#") and kind is not Kind.CONDARC):
+            yield from urls.common(text.part(begin, begin + len(line)))
+
+
+def _recipes(text: Fragment) -> Fragment:
+    """The commands of a Makefile: lines behind a tab, without make's own `@`, `-` and `$$`."""
+    parts = []
+    for begin, line in text.lines():
+        if line.startswith("\t"):
+            skip = len(line) - len(line.lstrip("\t@-+ "))
+            parts.append(text.part(begin + skip, begin + len(line)))
+            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
+        elif found := re.match(r"\s*export\s+(?=\w+\s*[:?]?=)", line):
+            parts.append(text.part(begin + found.end(), begin + len(line)))
+            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
+    return joined(parts)

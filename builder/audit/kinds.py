@@ -1,0 +1,80 @@
+"""Which kind of file a path and its first bytes make: what is read at all, and how."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+
+class Kind(str, Enum):
+    """How a file is read."""
+
+    CONDARC = "conda"
+    PIP = "pip"
+    REQUIREMENTS = "requirements"
+    GIT = "git"
+    NPM = "npm"
+    YARN = "yarn"
+    CURL = "curl"
+    WGET = "wget"
+    APT = "apt"
+    SOURCES = "apt sources"
+    UV = "uv"
+    PYPROJECT = "pyproject"
+    CARGO = "cargo"
+    DAEMON = "docker daemon"
+    REGISTRIES = "container registries"
+    MAVEN = "maven"
+    ENVIRONMENT = "environment"
+    DOCKERFILE = "Dockerfile"
+    MAKEFILE = "Makefile"
+    SHELL = "shell"
+    YAML = "yaml"
+    PYTHON = "python"
+
+
+_PATTERNS: Final = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        (Kind.CONDARC, r"(^|/)\.?(condarc|mambarc)$|/\.?condarc\.d/[^/]+\.ya?ml$|(^|/)\.(conda|mamba)rc\.ya?ml$"),
+        (Kind.PIP, r"(^|/)pip\.(conf|ini)$"),
+        (Kind.REQUIREMENTS, r"(^|/)(requirements|constraints)[^/]*\.(txt|in)$|(^|/)requirements/[^/]+\.txt$"),
+        (Kind.GIT, r"(^|/)\.?gitconfig$|/git/config$"),
+        (Kind.NPM, r"(^|/)\.?npmrc$|(^|/)\.yarnrc$"),
+        (Kind.YARN, r"(^|/)\.yarnrc\.yml$"),
+        (Kind.CURL, r"(^|/)[._]curlrc$|/curlrc$"),
+        (Kind.WGET, r"(^|/)\.?wgetrc$"),
+        (Kind.APT, r"(^|/)apt\.conf$|/apt\.conf\.d/[^/]+$"),
+        (Kind.SOURCES, r"(^|/)sources\.list$|/sources\.list\.d/[^/]+\.(list|sources)$"),
+        (Kind.UV, r"(^|/)uv\.toml$"),
+        (Kind.PYPROJECT, r"(^|/)pyproject\.toml$"),
+        (Kind.CARGO, r"(^|/)\.?cargo/config(\.toml)?$"),
+        (Kind.DAEMON, r"(^|/)daemon\.json$"),
+        (Kind.REGISTRIES, r"/containers/registries\.conf(\.d/[^/]+)?$"),
+        (Kind.MAVEN, r"(^|/)\.mvn/(maven|jvm)\.config$"),
+        (Kind.ENVIRONMENT, r"/etc/environment$|(^|/)\.env(\.[\w-]+)?$|\.env$|/environment\.d/[^/]+\.conf$"),
+        (Kind.DOCKERFILE, r"(^|/)(Dockerfile|Containerfile)([.-][^/]*)?$|\.(dockerfile|Dockerfile|containerfile)$"),
+        (Kind.MAKEFILE, r"(^|/)(GNU)?[Mm]akefile$|\.mk$"),
+        (Kind.SHELL, r"\.(sh|bash|zsh|ksh)$|(^|/)\.?(bashrc|bash_profile|bash_login|zshrc|zshenv|zprofile|profile)$"),
+        (Kind.SHELL, r"/etc/bash\.bashrc$"),
+        (Kind.YAML, r"\.ya?ml$"),
+        (Kind.PYTHON, r"\.pyi?$"),
+    )
+)
+
+_SHEBANG = re.compile(rb"#!\s*\S*?(?:/env(?:\s+-S)?\s+)?/?(?:\S*/)?(sh|bash|dash|zsh|ksh|ash|python[\d.]*)\b")
+
+
+def kind_of(path: str, head: bytes = b"") -> Kind | None:
+    """How to read it; None for a file that nobody here reads. `head` tells scripts without a suffix."""
+    for kind, pattern in _PATTERNS:
+        if pattern.search(path):
+            return kind
+    if head.startswith(b"#!") and (found := _SHEBANG.match(head)):
+        return Kind.PYTHON if found[1].startswith(b"python") else Kind.SHELL
+    return None
+
+
+CONFIGURATION: Final = frozenset(Kind) - {Kind.DOCKERFILE, Kind.MAKEFILE, Kind.YAML, Kind.PYTHON, Kind.PYPROJECT}
+"""Kinds that take effect by where they lie, in an image or on a host."""

@@ -1,0 +1,208 @@
+"""A whole machine, running or as an image: its files as they take effect, its variables, who wins for conda. Pure.
+
+What it is made of comes through a port: a running host and the files of an image are read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Final, Protocol
+
+from builder.audit.anchors import anchor_hits
+from builder.audit.conda_effective import SEARCH_PATH, Effective, shadow, ssl_verify
+from builder.audit.conda_value import Verdict
+from builder.audit.condarc import CondaRc, read
+from builder.audit.examine import examine, placed
+from builder.audit.finding import Finding, Hit, Severity, by_place
+from builder.audit.kinds import Kind, kind_of
+from builder.audit.surroundings import Surroundings
+from builder.audit.text import Fragment
+from builder.audit.variables import BUNDLES, variable_hits
+
+SYSTEM_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Debian, RHEL, SUSE, Alpine."""
+
+PLACES: Final = (
+    "/etc/pip.conf",
+    "/etc/xdg/pip/pip.conf",
+    "~/.config/pip/pip.conf",
+    "~/.pip/pip.conf",
+    "$VIRTUAL_ENV/pip.conf",
+    "$PIP_CONFIG_FILE",
+    "/etc/gitconfig",
+    "~/.gitconfig",
+    "~/.config/git/config",
+    "/etc/npmrc",
+    "/usr/etc/npmrc",
+    "/usr/local/etc/npmrc",
+    "~/.npmrc",
+    "~/.yarnrc",
+    "~/.yarnrc.yml",
+    "~/.curlrc",
+    "~/.config/curlrc",
+    "/etc/wgetrc",
+    "~/.wgetrc",
+    "/etc/apt/apt.conf",
+    "/etc/apt/apt.conf.d/",
+    "/etc/apt/sources.list",
+    "/etc/apt/sources.list.d/",
+    "/etc/uv/uv.toml",
+    "~/.config/uv/uv.toml",
+    "~/.cargo/config.toml",
+    "~/.cargo/config",
+    "/etc/docker/daemon.json",
+    "/etc/containers/registries.conf",
+    "/etc/containers/registries.conf.d/",
+    "/etc/environment",
+    "/etc/profile",
+    "/etc/profile.d/",
+    "/etc/bash.bashrc",
+    "~/.profile",
+    "~/.bashrc",
+    "~/.bash_profile",
+    "~/.zshrc",
+    "~/.mambarc",
+)
+"""Where the clients look, besides conda's own search path."""
+
+
+class Files(Protocol):
+    """A machine's files, by absolute path."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a regular file; None when there is none or it may not be read."""
+
+    def exists(self, path: str) -> bool:
+        """True for a file or a folder."""
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """The names in a folder, sorted; none when it is no folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audited:
+    """What was found on a machine."""
+
+    findings: tuple[Finding, ...]
+    conda: Effective | None
+    read: int
+    """Files."""
+
+
+def audit_machine(
+    files: Files,
+    environment: Mapping[str, str],
+    *,
+    label: str,
+    extra: Iterable[str] = (),
+    conda_roots: Iterable[str] = (),
+) -> Audited:
+    """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed."""
+    around = Surroundings(
+        variables=environment, read=files.read, exists=files.exists, bundle=_bundle(files, environment)
+    )
+    conda_files = [p for root in conda_roots or ("",) for p in conda_places(files, environment, root=root)]
+    conda_files = list(dict.fromkeys(conda_files))
+    others = [p for place in PLACES for p in expand(files, environment, place)]
+    findings: list[Finding] = []
+    rcs: list[CondaRc] = []
+    paths = list(dict.fromkeys([*conda_files, *others, *extra]))
+    count = 0
+    for path in paths:
+        data = files.read(path)
+        if data is None or b"\0" in data[:1024]:
+            continue
+        count += 1
+        text = data.decode("utf-8", "surrogateescape")
+        kind = Kind.CONDARC if path in conda_files else kind_of(path, data[:80])
+        if path in conda_files:
+            rcs.append(read(path, text))
+        if kind is not None:
+            findings += examine(path, text, kind=kind, around=around)
+    findings += environment_findings(environment, label, around)
+    effective = ssl_verify(rcs, environment, exists=files.exists) if rcs or _conda_set(environment) else None
+    return Audited(findings=by_place(_weighed(findings, effective, environment)), conda=effective, read=count)
+
+
+def environment_findings(environment: Mapping[str, str], label: str, around: Surroundings) -> tuple[Finding, ...]:
+    """What the variables of an environment break."""
+    found: list[Finding] = []
+    for name, value in sorted(environment.items()):
+        text = f"{name}={value}"
+        hits = list(variable_hits(name, value, Fragment(text)))
+        if name in BUNDLES and value:
+            hits += anchor_hits(value, 0, text, around)
+        found += [replace(f, line=0, column=0, edits=()) for f in placed(f"{label}: {name}", text, iter(hits))]
+    return tuple(found)
+
+
+def conda_places(files: Files, environment: Mapping[str, str], *, root: str) -> list[str]:
+    """The configuration files of conda that are there, in the order of its search path."""
+    variables = {**environment, "CONDA_ROOT": root or environment.get("CONDA_ROOT", "")}
+    found = [p for place in SEARCH_PATH for p in expand(files, variables, place) if _is_conda(p)]
+    return list(dict.fromkeys(found))
+
+
+def expand(files: Files, environment: Mapping[str, str], place: str) -> Iterator[str]:
+    """The files that a place of the search path stands for: variables, `~`, a folder's files."""
+    path = place
+    if path.startswith("$"):
+        name, slash, rest = path[1:].partition("/")
+        if not environment.get(name):
+            return
+        path = environment[name] + slash + rest
+    if path.startswith("~"):
+        path = environment.get("HOME", "/root") + path[1:]
+    if names := files.names(path.rstrip("/")):
+        yield from (f"{path.rstrip('/')}/{name}" for name in names)
+    elif not path.endswith("/") and files.exists(path):
+        yield path
+
+
+def _is_conda(path: str) -> bool:
+    """conda takes `.condarc`, `condarc` and YAML, and passes by what else lies there."""
+    name = PurePosixPath(path)
+    return name.name in (".condarc", "condarc") or name.suffix in (".yml", ".yaml")
+
+
+def _bundle(files: Files, environment: Mapping[str, str]) -> str:
+    named = [environment.get(name, "") for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")]
+    return next((p for p in (*named, *SYSTEM_BUNDLES) if p and files.exists(p)), "")
+
+
+def _conda_set(environment: Mapping[str, str]) -> bool:
+    return any(
+        name.startswith("CONDA_") and name.lower() in ("conda_ssl_verify", "conda_verify_ssl") for name in environment
+    )
+
+
+def _weighed(findings: list[Finding], effective: Effective | None, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Each with the winner: what another place overrules is a warning, as nothing is off."""
+    for finding in findings:
+        if (
+            finding.rule not in ("CONDA001", "CONDA002", "CONDA005")
+            or effective is None
+            or "ssl" not in finding.seen.lower()
+        ):
+            yield finding
+            continue
+        here = effective.winner in (f"{finding.path}:{finding.line}", finding.path.rpartition(": ")[2])
+        said = f"{effective.winner} wins: {effective.why}"
+        if found := shadow(environment):
+            said += f"; for requests {found[0]}={found[1]} beats even that"
+        overruled = not here and effective.verdict in (Verdict.ON, Verdict.BUNDLE, Verdict.TRUSTSTORE)
+        yield replace(finding, wins=said, severity=Severity.WARNING if overruled else finding.severity)
+    if effective is not None and effective.verdict is Verdict.ERROR and effective.path:
+        path, _, line = effective.winner.rpartition(":")
+        number = int(line) if line.isdigit() else 0
+        hit = Hit(rule="CONDA002", at=0, seen=f"ssl_verify: {effective.value}", wins=effective.why)
+        finding = placed(path if number else effective.winner, "", iter([hit]))[0]
+        if not any(f.line == number and f.path == finding.path and f.rule in ("CONDA002", "CA002") for f in findings):
+            yield replace(finding, line=number, column=1 if number else 0)
