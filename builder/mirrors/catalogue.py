@@ -89,6 +89,10 @@ class Mirrors:
             seen.append(entry.behind[source])
         return seen[-1]
 
+    def is_official(self, source: str) -> bool:
+        """Whether upstream is the official host: this host's conda is configured with nothing else for it."""
+        return kind_of(source) in ("conda", "installer") and self._upstream(source) == self._official(source) != ()
+
     def baked(self, names: tuple[str, ...], source: str) -> tuple[str, ...]:
         """The roots that an image is given for a channel or `pypi`, in order, one for each independent backend.
 

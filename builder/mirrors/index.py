@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -35,6 +36,20 @@ def files_of(page: Page) -> dict[str, str]:
     """The address of each file of a page, by file name. Raises Unavailable for what is no such page."""
     found = _from_json(page.text) if page.media_type.endswith("json") else _from_html(page)
     return {name: _joined(page.url, link) for name, link in found.items()}
+
+
+def uploads_of(page: Page) -> dict[str, float]:
+    """When each file of a JSON page was uploaded, seconds since 1970 (PEP 700); nothing where the page does not say."""
+    try:
+        listed = json.loads(page.text)["files"] if page.media_type.endswith("json") else []
+        return {str(f["filename"]): _seconds(f["upload-time"]) for f in listed if f.get("upload-time")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _seconds(text: str) -> float:
+    """ISO 8601, as an index writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def _from_json(text: str) -> dict[str, str]:

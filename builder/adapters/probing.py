@@ -1,0 +1,295 @@
+"""Asks mirrors how they are: one source of one mirror at a time, and all mirrors at once."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import zstandard
+
+import builder
+from builder.adapters.asking import Asker, Reply
+from builder.errors import BuilderError
+from builder.mirrors.catalogue import Mirrors
+from builder.mirrors.entry import kind_of
+from builder.mirrors.index import files_of, uploads_of
+from builder.mirrors.probe import NO_RANGE, READ, Finding, Question, Zst, judged
+from builder.mirrors.race import Stopped
+from builder.mirrors.repodata import Scanner
+from builder.mirrors.transport import Page, Unavailable
+from builder.progress import Progress, Task
+
+CONDA_AGENT: Final = "conda/25.9.1 requests/2.32.5 CPython/3.9.23 Linux/6.1.0 debian/12 glibc/2.36 solver/libmamba"
+"""What conda calls itself (conda/base/context.py, user_agent): some mirrors refuse other names."""
+PROJECT: Final = "boto3"
+"""On an index: released on every working day, so that its newest file tells how old a copy is."""
+SUITES: Final = {"debian": "stable-updates", "debian-security": "stable-security"}
+"""Signed anew every day, whether anything changed or not."""
+START: Final = 1 << 16
+"""Bytes of repodata.json that are compared with those of repodata.json.zst."""
+QUICK: Final = 1 << 18
+"""Bytes of repodata.json.zst that a quick look reads."""
+_BITE: Final = 1024
+_PAGE: Final = 1 << 24
+_MAGIC: Final = {".conda": b"PK\x03\x04", ".whl": b"PK\x03\x04", ".tar.bz2": b"BZh", ".tar.gz": b"\x1f\x8b"}
+_INDEX: Final = {
+    "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1",
+    "Accept-Encoding": "gzip",
+}
+_OWN: Final = f"builder/{builder.__version__}"
+
+
+def survey(
+    questions: Sequence[Question], mirrors: Mirrors, *, asker: Asker, progress: Progress, quick: bool, jobs: int = 16
+) -> tuple[Finding, ...]:
+    """Asks every mirror at once, and of each one thing after the other; in the order of the questions.
+
+    An interrupt ends everything that is under way.
+    """
+    groups: dict[str, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.mirror, []).append(question)
+    found: dict[Question, Finding] = {}
+    label = f"asking {len(groups)} mirror{'s' * (len(groups) != 1)}"
+    pool = ThreadPoolExecutor(max_workers=max(1, min(jobs, len(groups))), thread_name_prefix="probe")
+    with progress.task(label, unit="bytes") as task:
+
+        def one(name: str) -> None:
+            for question in groups[name]:
+                task.detail(f"{name}: {question.source}")
+                found[question] = _Probe(question, mirrors, asker, task, quick).run()
+
+        try:
+            for done in [pool.submit(one, name) for name in groups]:
+                done.result()
+        except BaseException:
+            asker.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return judged(found[question] for question in questions)
+
+
+@dataclass
+class _Probe:
+    question: Question
+    mirrors: Mirrors
+    asker: Asker
+    task: Task
+    quick: bool
+    seen: dict[str, Any] = field(default_factory=dict)
+    replies: list[Reply] = field(default_factory=list)
+
+    def run(self) -> Finding:
+        """Everything about one source of one mirror."""
+        source = self.question.source
+        ask = {"conda": self._conda, "pypi": self._pypi, "debian": self._debian}
+        try:
+            roots = self.mirrors.roots(self.question.mirror, source)
+            ask[kind_of(source) or "conda"](roots[0])
+        except Stopped:
+            raise
+        except Unavailable as unavailable:
+            self.seen |= {"up": False, "cause": unavailable.cause}
+        except BuilderError as error:
+            self.seen |= {"up": False, "cause": ": ".join(filter(None, (error.what, error.seen)))}
+        return Finding(mirror=self.question.mirror, source=source, **self._circumstances())
+
+    def _circumstances(self) -> dict[str, Any]:
+        first = self.replies[0] if self.replies else None
+        peers = [reply.peer for reply in self.replies]
+        return {
+            "up": True,
+            "first_byte": first.first_byte if first else None,
+            "modified": first.modified if first else None,
+            "rate": max((r.rate for r in self.replies if r.rate), default=None),
+            "hosts": tuple(dict.fromkeys(p.host for p in peers)),
+            "via": tuple(dict.fromkeys(host for r in self.replies for host in r.via)),
+            "addresses": tuple(dict.fromkeys(p.address for p in peers if p.address)),
+            "issuer": peers[0].issuer if peers else None,
+            "days": peers[0].days if peers else None,
+            "certificates": tuple(dict.fromkeys(p.sha256 for p in peers if p.sha256)),
+            "read": sum(r.read for r in self.replies),
+        } | self.seen
+
+    def _ask(
+        self, url: str, *, agent: str, most: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Reply]:
+        """An answer; of `most` bytes, if the server knows ranges. Raises Unavailable."""
+        wanted = {"Range": f"bytes=0-{most - 1}"} if most else {}
+        return self.asker.ask(url, agent=self.question.agent or agent, headers={**wanted, **(headers or {})})
+
+    def _read(self, reply: Reply, most: int | None = None) -> Iterator[bytes]:
+        """The body, which counts; a reply of which nothing could be used does not."""
+        self.replies.append(reply)
+        for piece in reply.pieces(most):
+            self.task.advance(len(piece))
+            yield piece
+
+    def _conda(self, root: str) -> None:
+        zst = self._compressed(f"{root}/repodata.json.zst")
+        plain = self._plain(f"{root}/repodata.json", zst)
+        main = zst.scanner if zst.scanner and zst.scanner.is_repodata else plain.scanner
+        if main is None:
+            raise Unavailable(cause=plain.cause or "no repodata")
+        whole = main.is_whole and not (zst.is_cut if main is zst.scanner else plain.is_cut)
+        if not (whole or self.quick):
+            self.seen["cause"] = "its repodata has no end" if not (zst.is_cut or plain.is_cut) else None
+            self.seen["up"] = self.seen["cause"] is None
+        self.seen |= {"zst": _compared(zst, plain), "newest": main.newest if whole else None}
+        self.seen |= {"packages": main.packages if whole else None}
+        if main.file:
+            self.seen["package"] = self._package(f"{root}/{main.file}", main.file_size)
+
+    def _compressed(self, url: str) -> _Index:
+        """repodata.json.zst, or why there is none."""
+        index = _Index()
+        try:
+            with self._ask(url, agent=CONDA_AGENT, most=QUICK if self.quick else None) as reply:
+                _refuse_html(reply)
+                index.scan(self._read(reply, QUICK if self.quick else None), decoded=zstandard.ZstdDecompressor)
+                index.is_cut = reply.is_cut or (reply.status == 206 and reply.read != reply.total)
+        except Unavailable as unavailable:
+            if not unavailable.contact:
+                raise
+            index.cause = unavailable.cause
+        return index
+
+    def _plain(self, url: str, zst: _Index) -> _Index:
+        """repodata.json: its beginning where the .zst told the rest, else all of it."""
+        index = _Index()
+        part = self.quick or zst.scanner is not None
+        try:
+            with self._ask(url, agent=CONDA_AGENT, most=START if part else None) as reply:
+                _refuse_html(reply)
+                index.total = reply.total
+                index.scan(self._read(reply, START if part else None), decoded=None)
+                index.is_cut = reply.is_cut or (part and reply.total != index.size)
+        except Unavailable as unavailable:
+            if zst.scanner is None:
+                raise
+            index.cause = unavailable.cause
+        return index
+
+    def _package(self, url: str, size: int | None) -> str:
+        """`read`, or what is wrong with the first bytes of a real package."""
+        try:
+            with self._ask(url, agent=CONDA_AGENT if size else _OWN, most=_BITE) as reply:
+                got = b"".join(self._read(reply, _BITE))
+        except Unavailable as unavailable:
+            return unavailable.cause
+        magic = next((m for end, m in _MAGIC.items() if url.endswith(end)), b"")
+        if not got.startswith(magic):
+            return "a page of HTML" if got.lstrip().startswith(b"<") else "not what its name says"
+        if size is not None and reply.total is not None and reply.total != size:
+            return f"{reply.total} bytes, not {size}"
+        if reply.status != 206:
+            return NO_RANGE
+        return READ if len(got) == min(_BITE, size or _BITE) else f"a range of {len(got)} bytes, not {_BITE}"
+
+    def _pypi(self, root: str) -> None:
+        with self._ask(f"{root}/{PROJECT}/", agent=_OWN, headers=_INDEX) as reply:
+            page = Page(text=_text(reply, self._read(reply, _PAGE)), media_type=reply.media_type, url=reply.url)
+        files, times = files_of(page), uploads_of(page)
+        newest = max(times, key=lambda name: times[name]) if times else next(reversed(files), None)
+        self.seen["newest"] = times.get(newest) if newest else None
+        self.seen["packages"] = len(files)
+        if newest in files:
+            self.seen["package"] = self._package(files[newest], None)
+
+    def _debian(self, root: str) -> None:
+        with self._ask(f"{root}/dists/{SUITES[self.question.source]}/InRelease", agent=_OWN) as reply:
+            _refuse_html(reply)
+            text = _text(reply, self._read(reply, _PAGE))
+        dated = re.search(r"^Date: (.+)$", text, re.MULTILINE)
+        if not text.startswith("-----BEGIN PGP SIGNED MESSAGE-----") or not dated:
+            raise Unavailable(cause="its InRelease is none")
+        with suppress(ValueError):
+            self.seen["newest"] = email.utils.parsedate_to_datetime(dated[1].replace("UTC", "+0000")).timestamp()
+
+
+@dataclass
+class _Index:
+    """One of the two forms of a repodata, as far as it was read."""
+
+    scanner: Scanner | None = None
+    start: bytes = b""
+    total: int | None = None
+    """Bytes of JSON, as the server or the compressed frame says."""
+    cause: str | None = None
+    """Why it could not be had."""
+    broken: bool = False
+    is_cut: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of JSON that were read."""
+        return self.scanner.size if self.scanner else 0
+
+    def scan(self, pieces: Iterator[bytes], *, decoded: Callable[[], Any] | None) -> None:
+        """Reads it; raises Unavailable for a plain one that is none."""
+        scanner = Scanner(now=time.time())
+        unpack = None
+        start = bytearray()
+        for piece in pieces:
+            if decoded and unpack is None:
+                self.total = _frame_size(piece)
+                unpack = decoded().decompressobj(read_across_frames=True)
+            try:
+                json = unpack.decompress(piece) if unpack else piece
+            except zstandard.ZstdError:
+                self.broken, self.cause = True, "it cannot be decompressed"
+                return
+            start += json[: START - len(start)]
+            scanner.feed(json)
+        scanner.end()
+        self.start = bytes(start)
+        if scanner.is_repodata:
+            self.scanner = scanner
+        else:
+            self.cause = "what it gives for repodata is none"
+            if decoded is None:
+                raise Unavailable(cause=self.cause)
+
+
+def _frame_size(head: bytes) -> int | None:
+    with suppress(zstandard.ZstdError):
+        size = zstandard.frame_content_size(head)
+        return size if size >= 0 else None
+    return None
+
+
+def _compared(zst: _Index, plain: _Index) -> Zst | None:
+    """Whether both forms hold the same."""
+    if zst.broken:
+        return "unreadable"
+    if zst.scanner is None:
+        return "missing"
+    if plain.scanner is None:
+        return None
+    common = min(len(zst.start), len(plain.start))
+    if zst.start[:common] != plain.start[:common]:
+        return "differs"
+    sizes = (zst.size if not zst.is_cut else zst.total, plain.total)
+    if None in sizes:
+        return "same start"
+    return "same" if sizes[0] == sizes[1] else "differs"
+
+
+def _text(reply: Reply, pieces: Iterator[bytes]) -> str:
+    data = b"".join(pieces)
+    with suppress(zlib.error):
+        data = zlib.decompress(data, 31) if reply.headers.get("Content-Encoding") == "gzip" else data
+    return data.decode("utf-8", errors="replace")
+
+
+def _refuse_html(reply: Reply) -> None:
+    if reply.media_type == "text/html":
+        raise Unavailable(cause="a page of HTML in place of its index", host=reply.peer.host)
