@@ -34,8 +34,8 @@ def _terms(recipe: Recipe) -> Notice | None:
         return None
     return Notice(
         subject="Miniconda",
-        text="the base installation's packages are Anaconda's: organisations of over 200 people need a licence for them. "
-        "Choose `installer: miniforge`, or write `accept_terms: true` with who accepted the terms and when",
+        text="the base installation's packages are Anaconda's: organisations of over 200 people need a licence for "
+        "them. Choose `installer: miniforge`, or write `accept_terms: true` with who accepted the terms and when",
     )
 
 
