@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from farm.fixtures import farm_channel, farm_installer, full_farm, python39, sma
 from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
 
 pytestmark = pytest.mark.network
+
+UV = Path(sys.executable).with_name("uv")
 
 EXPECTED = {
     "refused": "ConnectionError",
@@ -231,7 +234,7 @@ def test_its_venv_works_and_uv_installs_into_a_prefix_with_it(environment: Path,
     run(environment / "bin/python", "-m", "venv", "--without-pip", tmp_path / "venv")
     venv = run(tmp_path / "venv/bin/python", "-c", "import sys, ssl; print(sys.prefix, sys.base_prefix)")
     assert venv == f"{tmp_path}/venv {environment}"
-    argv = ("uv", "pip", "install", "--quiet", "--python", environment / "bin/python", "--prefix", tmp_path / "into")
+    argv = (UV, "pip", "install", "--quiet", "--python", environment / "bin/python", "--prefix", tmp_path / "into")
     run(*argv, "--no-deps", "--offline", "--no-index", wheel(tmp_path))
     assert (tmp_path / "into/lib/python3.9/site-packages/farm_wheel.py").read_text() == "ANSWER = 42\n"
 
@@ -253,7 +256,7 @@ def test_the_farm_serves_wheels_as_an_index(tmp_path: Path) -> None:
         patch.setenv("SSL_CERT_FILE", str(started.ca_pem))
         (index,) = started.entries()["farm-c"]["pypi"]  # type: ignore[misc]
         run(
-            "uv",
+            UV,
             "pip",
             "install",
             "--quiet",
@@ -345,6 +348,8 @@ def test_a_plugin_of_the_stand_in_can_mount_its_adapter(
     argv = (installed / "bin/conda", "fetch-for-tests", f"{dead.url}/conda-forge/{path}")
     monkeypatch.setenv("CONDA_SSL_VERIFY", str(full_farm.ca_pem))
     monkeypatch.setenv("CONDA_REMOTE_MAX_RETRIES", "0")
+    for stronger in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(stronger, raising=False)
     without = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (without.returncode, json.loads(without.stdout)["error"]) == (1, "ConnectionError")
     packages = installed / "lib/python3.9/site-packages"
@@ -352,7 +357,9 @@ def test_a_plugin_of_the_stand_in_can_mount_its_adapter(
     (packages / "farm_plugin-1.dist-info").mkdir()
     (packages / "farm_plugin-1.dist-info/entry_points.txt").write_text("[conda]\nfarm = farm_plugin\n")
     (packages / "farm_plugin-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: farm-plugin\nVersion: 1\n")
-    answer = json.loads(run(*argv))
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
     assert (answer["status"], answer["sha256"]) == (200, record["sha256"])
     assert good.requests[0].headers["User-Agent"].startswith("conda/25.9.1")
 
