@@ -1,0 +1,219 @@
+"""The adapter for `requests`: asks the mirrors of a channel in turn."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from requests import PreparedRequest, RequestException, Response, Session
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.exceptions import ConnectionError as NoConnection
+
+CONNECT, SILENCE = 3.0, 10.0
+"""Seconds that a mirror has to connect and to send something, while there is another one to ask."""
+
+REDIRECTS = 5
+GONE = (404, 410)
+FINE = (200, 206, 304)
+NOT_OURS = (407, 416)
+"""The proxy wants a password; the file is already whole: conda's own business."""
+
+BEGINNINGS = {".json": b"{", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh"}
+"""What an index begins with, by the end of its name: a page of HTML does not."""
+
+PACKAGES = (".conda", ".tar.bz2")
+PRIVATE = ("Authorization", "Cookie", "Proxy-Authorization")
+
+log = logging.getLogger("builder_failover")
+
+
+class MirrorError(NoConnection):
+    """A mirror answered, and not with the file."""
+
+
+class Mirrors:
+    """Which roots are the same channel, and what this process has seen of them; shared by all threads."""
+
+    def __init__(self, channels: dict[str, list[str]]) -> None:
+        for root in (root for roots in channels.values() for root in roots):
+            if not root.startswith("https://"):
+                raise ValueError(f"a mirror is asked over https alone, not {root}")
+        self.peers = {root: roots for roots in channels.values() if len(roots) > 1 for root in roots}
+        self._failed: dict[str, None] = {}  # in order of failure
+        self._bad: set[tuple[str, str]] = set()
+        self._gave: dict[str, str] = {}
+
+    def candidates(self, root: str, url: str) -> list[str]:
+        """Who to ask for a file: the root that was asked for, then its peers; those that failed before last."""
+        order = [root, *(peer for peer in self.peers[root] if peer != root)]
+        order = [r for r in order if (r, url) not in self._bad] or order
+        failed = list(self._failed)
+        return sorted(order, key=lambda r: failed.index(r) + 1 if r in failed else 0)
+
+    def failed(self, root: str, why: object) -> None:
+        """To be asked last from now on; said once."""
+        if root not in self._failed:
+            log.warning("%s failed (%s): asking the next mirror", root, why)
+        self._failed[root] = None
+
+    def gave(self, url: str, root: str) -> None:
+        """A mirror has begun to send a package."""
+        self._gave[url] = root
+
+    def blame(self, url: str, why: object) -> bool:
+        """The package that was sent last was bad: whether another mirror can be asked for it."""
+        root = self._gave.pop(url, None)
+        if root is None:
+            return False
+        self.failed(root, why)
+        self._bad.add((root, url))
+        return any((peer, url) not in self._bad for peer in self.peers[root])
+
+
+class FailoverAdapter(BaseAdapter):
+    """Asks the mirrors of one root in turn, each by conda's own adapter."""
+
+    def __init__(self, root: str, session: Session, mirrors: Mirrors) -> None:
+        super().__init__()
+        self.root, self.session, self.mirrors = root, session, mirrors
+        self.patient = session.get_adapter(root)
+        self.brisk = _without_retries(self.patient)
+
+    def close(self) -> None:
+        """conda's own adapter is closed by its session."""
+
+    def send(self, request: PreparedRequest, **given: Any) -> Response:  # type: ignore[override]
+        """The first good answer; a 404 when nobody has the file; else a ConnectionError that lists every mirror.
+
+        given: what requests passes to every adapter: stream, timeout, verify, cert, proxies.
+        """
+        asked = str(request.url)
+        path = asked[len(self.root) :]
+        missing: Response | None = None
+        seen: list[str] = []
+        candidates = self.mirrors.candidates(self.root, asked)
+        for root in candidates:
+            try:
+                response = self._asked(request, root + path, given, patient=root == candidates[-1])
+            except (RequestException, OSError) as error:
+                self.mirrors.failed(root, _short(error))
+                seen.append(f"{root}: {_short(error)}")
+                continue
+            if response.status_code not in GONE:
+                self.mirrors.gave(asked, root)
+                return response
+            seen.append(f"{root}: HTTP {response.status_code}")
+            missing = response
+        # conda takes a platform's missing repodata.json for an empty channel, so that all have to agree on it.
+        agreed = all(": HTTP 4" in line and line.endswith(("404", "410")) for line in seen)
+        if missing is not None and (agreed or not path.endswith("/repodata.json")):
+            return missing
+        raise NoConnection(f"no mirror gave {path}: {'; '.join(seen)}", request=request)
+
+    def _asked(self, request: PreparedRequest, url: str, given: dict[str, Any], *, patient: bool) -> Response:
+        """One mirror's answer, its redirects followed; raises RequestException or OSError when it is of no use."""
+        ask = self.patient if patient else self.brisk
+        for _ in range(REDIRECTS):
+            response = ask.send(_moved(request, url), **self._settings(request, url, given, patient=patient))
+            target = response.headers.get("Location") if response.is_redirect else None
+            if target is None:
+                return _checked(response, request.method)
+            response.close()
+            url = urljoin(url, target)
+            if not url.startswith("https://"):
+                raise MirrorError(f"redirects to {urlsplit(url).scheme}, which is not asked")
+        raise MirrorError("redirects without end")
+
+    def _settings(self, request: PreparedRequest, url: str, given: dict[str, Any], *, patient: bool) -> dict[str, Any]:
+        """What conda asked with; the proxy is chosen again for another host, the time is short while others wait."""
+        settings = {**given, "stream": True}
+        if urlsplit(url).netloc != urlsplit(request.url).netloc:
+            settings["proxies"] = self.session.merge_environment_settings(url, {}, None, None, None)["proxies"]
+        if not patient:
+            connect, read = given["timeout"] if isinstance(given["timeout"], tuple) else (given["timeout"],) * 2
+            settings["timeout"] = (min(connect or CONNECT, CONNECT), min(read or SILENCE, SILENCE))
+        return settings
+
+
+def _without_retries(adapter: BaseAdapter) -> BaseAdapter:
+    """The same adapter (its connections, its TLS settings), which does not wait to try again."""
+    same = object.__new__(type(adapter))
+    same.__dict__.update(adapter.__dict__, max_retries=HTTPAdapter().max_retries)
+    return same
+
+
+def _moved(request: PreparedRequest, url: str) -> PreparedRequest:
+    """The request for another address; what names the user stays with the host that it was meant for."""
+    moved = request.copy()
+    moved.url = url
+    if urlsplit(url).netloc != urlsplit(request.url).netloc:
+        for name in PRIVATE:
+            moved.headers.pop(name, None)
+    return moved
+
+
+def _checked(response: Response, method: str | None) -> Response:
+    """The answer, if it can be the file or says that there is none."""
+    status = response.status_code
+    if status in NOT_OURS or status in GONE:
+        return response
+    try:
+        if status not in FINE:
+            raise MirrorError(f"HTTP {status}")
+        if status != 304 and "html" in response.headers.get("Content-Type", "").lower():
+            raise MirrorError("a page of HTML")
+        path = urlsplit(response.url).path
+        if method == "GET" and status != 304 and not path.endswith(PACKAGES):
+            _read(response, path)
+    except BaseException:
+        response.close()
+        raise
+    return response
+
+
+def _read(response: Response, path: str) -> None:
+    """Reads an index whole, as conda does: no hash is known of it, so that it has to arrive in one piece."""
+    body = response.content
+    length = response.headers.get("Content-Length")
+    if length and response.raw.tell() != int(length):
+        raise MirrorError(f"{response.raw.tell()} of {length} bytes")
+    beginning = BEGINNINGS.get(PurePosixPath(path).suffix)
+    if response.status_code == 200 and beginning and not body.lstrip().startswith(beginning):
+        raise MirrorError(f"no index: it begins with {body[:16]!r}")
+
+
+def _short(error: BaseException) -> str:
+    """An error's reason without the layers around it."""
+    while getattr(error, "args", None) and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    reason = getattr(error, "reason", None)
+    return _short(reason) if isinstance(reason, BaseException) else str(error) or type(error).__name__
+
+
+def mount(session: Session, mirrors: Mirrors) -> None:
+    """Puts a session's requests to the mirrors' addresses, and no others, through the adapter."""
+    if isinstance(session.get_adapter("https://"), HTTPAdapter):  # offline conda has another, which refuses
+        adapters = [FailoverAdapter(root, session, mirrors) for root in mirrors.peers]
+        for adapter in adapters:
+            session.mount(adapter.root + "/", adapter)
+
+
+def fetched_again(
+    download: Callable[..., None], mirrors: Mirrors, errors: tuple[type[BaseException], ...]
+) -> Callable[..., None]:
+    """conda's download of one package, tried again while another mirror has not been found wanting."""
+
+    @functools.wraps(download)
+    def download_inner(url: str, *rest: Any, **named: Any) -> None:
+        while True:
+            try:
+                return download(url, *rest, **named)
+            except errors as error:
+                if not mirrors.blame(url, _short(error)):
+                    raise
+
+    return download_inner

@@ -1,0 +1,46 @@
+"""Puts the adapter into the conda that loads this module: the entry point of group `conda`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conda import CondaError  # type: ignore[import-not-found]
+from conda.base.context import context  # type: ignore[import-not-found]
+from conda.gateways.connection import download, session  # type: ignore[import-not-found]
+from requests import RequestException
+
+from .adapter import Mirrors, fetched_again, mount
+
+MIRRORS = Path(sys.prefix, "etc", "builder", "mirrors.json")
+
+
+def _off() -> bool:
+    return os.environ.get("BUILDER_CONDA_FAILOVER", "").lower() in ("0", "false", "no", "off")
+
+
+def _mounting(made: Callable[..., None], mirrors: Mirrors) -> Callable[..., None]:
+    """CondaSession's `__init__`, which then mounts the adapter."""
+
+    @functools.wraps(made)
+    def made_and_mounted(self: Any, *rest: Any, **named: Any) -> None:
+        made(self, *rest, **named)
+        if not getattr(context, "no_plugins", False):
+            mount(self, mirrors)
+
+    return made_and_mounted
+
+
+def _install(mirrors: Mirrors) -> None:
+    session.CondaSession.__init__ = _mounting(session.CondaSession.__init__, mirrors)
+    if hasattr(download, "download_inner"):  # conda 23.11 and later
+        download.download_inner = fetched_again(download.download_inner, mirrors, (CondaError, RequestException))
+
+
+if MIRRORS.exists() and not _off():
+    _install(Mirrors(json.loads(MIRRORS.read_text(encoding="utf-8"))["channels"]))
