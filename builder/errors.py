@@ -115,3 +115,9 @@ class ExpiringError(BuilderError):
     """A certificate has too little time left."""
 
     exit_code, kind = 15, "expiring"
+
+
+class FindingsError(BuilderError):
+    """The audit found something as grave as `--fail-on` says, or graver."""
+
+    exit_code, kind = 16, "findings"
