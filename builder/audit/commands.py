@@ -184,7 +184,7 @@ def channel_hits(channel: Fragment) -> Iterator[Hit]:
     yield from urls.plain(channel, "CONDA010")
     if urls.is_free(channel.text):
         yield Hit(rule="CONDA011", at=channel.at(0), seen=channel.text)
-    if channel.text.strip() == "defaults" or re.search(r"repo\.anaconda\.com/pkgs/(main|r|msys2)\b", channel.text):
+    if channel.text.strip() == "defaults" or re.search(r"/pkgs/(main|r|msys2)/?$", channel.text):
         yield Hit(rule="CONDA012", at=channel.at(0), seen=channel.text)
 
 

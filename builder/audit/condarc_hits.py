@@ -47,10 +47,10 @@ def _verification(text: Fragment, rc: CondaRc, around: Surroundings) -> Iterator
         yield Hit(rule="CONDA002", at=_at(text, named[1]), seen="ssl_verify and its alias verify_ssl in one file")
         return
     for setting in named:
-        yield from _judged(text, rc, setting, around)
+        yield from _judged(text, setting, around)
 
 
-def _judged(text: Fragment, rc: CondaRc, setting: Setting, around: Surroundings) -> Iterator[Hit]:
+def _judged(text: Fragment, setting: Setting, around: Surroundings) -> Iterator[Hit]:
     judged = judge(setting.value, variables=around.variables, exists=None)
     at, seen = _at(text, setting), f"{setting.key}: {'' if setting.value is None else setting.value}".strip()
     if isinstance(setting.value, bool):

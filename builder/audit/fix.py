@@ -11,6 +11,7 @@ from builder.audit.examine import examine
 from builder.audit.finding import Edit, Finding
 from builder.audit.kinds import Kind
 from builder.audit.surroundings import ANYWHERE, Surroundings
+from builder.audit.urls import masked
 
 _ROUNDS: Final = 10  # one edit may uncover another: two addresses in one word
 _UNREADABLE: Final = ("CONDA002", "CONDA003", "AUDIT002")
@@ -27,9 +28,9 @@ class Fixed:
 
     @property
     def diff(self) -> str:
-        """As `diff -u` shows it; empty when nothing changed."""
+        """As `diff -u` shows it, without passwords; empty when nothing changed."""
         before, after = self.before.splitlines(keepends=True), self.after.splitlines(keepends=True)
-        return "".join(difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}"))
+        return masked("".join(difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}")))
 
 
 def fix(

@@ -44,6 +44,8 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
         Mount("certs", "builder.cli.certs", "Whom images trust, and for how long.", group=True),
         Mount("mirrors", "builder.cli.mirrors", "Which mirrors there are, how they are, how many really.", group=True),
         Mount("doctor", "builder.cli.doctor", "What this host lacks, and what to do.", group=True),
+        Mount("audit", "builder.cli.audit", "Every way in which TLS verification is switched off; mends it."),
+        Mount("debug", "builder.cli.debug", "One command without verification, to find out why it fails."),
         Mount("schema", "builder.cli.recipes", "The JSON Schema of a recipe, for editors."),
     ),
 }

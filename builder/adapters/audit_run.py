@@ -1,0 +1,137 @@
+"""One audit from end to end: reads what was asked for, mends it where that was asked, gives what was found."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.adapters.audit_files import Text, texts, write_back
+from builder.adapters.audit_host import HostFiles, conda_roots
+from builder.audit.baseline import baseline_counts, new_findings
+from builder.audit.conda_effective import Effective
+from builder.audit.examine import examine
+from builder.audit.finding import Finding, by_place
+from builder.audit.fix import Fixed, fix
+from builder.audit.machine import SYSTEM_BUNDLES, Audited, audit_machine
+from builder.audit.surroundings import Surroundings
+from builder.errors import BuilderError
+
+if TYPE_CHECKING:
+    from builder.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What to audit."""
+
+    paths: tuple[Path, ...] = ()
+    host: bool = False
+    images: tuple[str, ...] = ()
+    fix: bool = False
+    dry_run: bool = False
+    """Show the fixes and write nothing."""
+    baseline: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an audit found."""
+
+    findings: tuple[Finding, ...]
+    """Without what the baseline knows, and what was mended."""
+    known: int
+    """Findings of the baseline."""
+    files: int
+    conda: Mapping[str, Effective] = field(default_factory=dict)
+    """What verification comes to for conda: on the host, in each image."""
+    fixed: tuple[Fixed, ...] = ()
+
+
+def run_audit(asked: Asked, progress: Progress) -> Outcome:
+    """Reads, judges and, where asked, mends. Raises BuilderError for a path, image or baseline that is not there."""
+    known = _baseline(asked.baseline)
+    findings: list[Finding] = []
+    fixed: list[Fixed] = []
+    conda: dict[str, Effective] = {}
+    files = 0
+    with progress.task("audit", unit="items") as task:
+        for text in texts(asked.paths):
+            found = examine(text.path, text.text)
+            findings += found
+            fixed += _fixes(text, found) if asked.fix else ()
+            files += 1
+            task.advance(1)
+    for label, audited in _machines(asked, progress):
+        findings += audited.findings
+        files += audited.read
+        if audited.conda is not None:
+            conda[label] = audited.conda
+    if asked.fix and not asked.dry_run:
+        for mended in fixed:
+            write_back(mended.path, mended.before, mended.after)
+        gone = {f for mended in fixed for f in mended.gone}
+        findings = [f for f in findings if f not in gone]
+    new = new_findings(by_place(findings), known)
+    return Outcome(findings=new, known=len(by_place(findings)) - len(new), files=files, conda=conda, fixed=tuple(fixed))
+
+
+def image_findings(image: str, progress: Progress) -> tuple[Finding, ...]:
+    """The findings of one image, for the gate."""
+    return _image(image, progress).findings
+
+
+def _machines(asked: Asked, progress: Progress) -> Iterator[tuple[str, Audited]]:
+    if asked.host:
+        environment = dict(os.environ)
+        roots = conda_roots(environment)
+        yield "this host", audit_machine(HostFiles(), environment, label="environment", conda_roots=roots)
+    for image in asked.images:
+        yield image, _image(image, progress)
+
+
+def _image(image: str, progress: Progress) -> Audited:
+    from builder.adapters.audit_image import image_files  # noqa: PLC0415 - imports docker
+
+    files = image_files(image, progress)
+    return audit_machine(
+        files,
+        files.environment,
+        label=f"{image}: ENV",
+        extra=files.configuration(),
+        conda_roots=files.conda_roots(),
+    )
+
+
+def _fixes(text: Text, found: tuple[Finding, ...]) -> Iterator[Fixed]:
+    """With the system's bundle where there is one, for files that take effect here."""
+    here = str(Path(text.path).resolve()).startswith(("/etc/", str(Path.home() / ".")))
+    bundle = next((p for p in SYSTEM_BUNDLES if Path(p).exists()), "") if here else ""
+    around = Surroundings(bundle=bundle)
+    given = examine(text.path, text.text, around=around) if bundle else found
+    mended = fix(text.path, text.text, given, around=around)
+    if mended.before != mended.after:
+        gone = {(f.rule, f.line, f.column) for f in mended.gone}
+        yield Fixed(
+            path=mended.path,
+            before=mended.before,
+            after=mended.after,
+            gone=tuple(f for f in found if (f.rule, f.line, f.column) in gone),
+        )
+
+
+def _baseline(path: Path | None) -> Counter[str]:
+    if path is None:
+        return baseline_counts('{"findings": []}', "")
+    try:
+        return baseline_counts(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise BuilderError(
+            "the baseline cannot be read",
+            where=str(path),
+            seen=str(error),
+            remedy="make it with `builder audit --write-baseline`",
+        ) from error
