@@ -20,7 +20,7 @@ import zstandard
 from builder.mirrors.index import project_of
 
 if TYPE_CHECKING:
-    from farm.servers import Mirror
+    from farm.mirror import Mirror
 
 Content = bytes | memoryview
 

@@ -34,6 +34,7 @@ WHEELS: Final = (
     "certifi==2025.8.3",
     "charset-normalizer==3.4.3",
     "idna==3.10",
+    "pip==25.2",
     "pluggy==1.6.0",
     "requests==2.32.5",
     "ruamel-yaml==0.18.15",
@@ -75,11 +76,16 @@ def _payload(version: str, python: Path) -> bytes:
     kept = default_root().parent / "farm" / f"installer-{key}.tar.gz"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".making-") as bench:
-            made = Path(bench, "payload")
-            made.write_bytes(_packed(_prefix(Path(bench), version, python)))
-            made.replace(kept)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".making-", delete=False) as made:
+            made.write(make_payload(version, python))
+        Path(made.name).replace(kept)
     return kept.read_bytes()
+
+
+def make_payload(version: str, python: Path) -> bytes:
+    """Makes it, without a look at what was made before."""
+    with tempfile.TemporaryDirectory(prefix="farm-") as bench:
+        return _packed(_prefix(Path(bench), version, python))
 
 
 def _prefix(bench: Path, version: str, python: Path) -> Path:
@@ -92,11 +98,12 @@ def _prefix(bench: Path, version: str, python: Path) -> Path:
     shutil.rmtree(python_info)
     _install_wheels(root)
     _install_standin(root, version)
+    _hold_place(root)
     for stem, record, paths in _described(root, version):
         records[stem], files[stem] = record, paths
     _leave_caches(root, records)
     _write_records(root, records, files)
-    _hold_place(root)
+    _list_held(root)
     return root
 
 
@@ -108,9 +115,21 @@ def _install_wheels(root: Path) -> None:
     artifacts = tuple(wheel.package.artifact for wheel in found)
     fetch(artifacts, store=store, sources=Sources(mirrors, transport=transport), transport=transport, progress=Silent())
     uv = Path(sys.executable).with_name("uv")
-    argv = [uv, "pip", "install", "--quiet", "--offline", "--no-index", "--no-deps", "--link-mode", "copy"]
-    where = ["--python", root / "bin/python", "--prefix", root]
-    subprocess.run([*argv, *where, *(store.path(a) for a in artifacts)], check=True)
+    how = ("--quiet", "--offline", "--no-index", "--no-deps", "--link-mode", "copy")
+    where = ("--python", root / "bin/python", "--prefix", root)
+    subprocess.run((uv, "pip", "install", *how, *where, *(store.path(a) for a in artifacts)), check=True)
+    for info in (root / _PACKAGES).glob("*.dist-info"):
+        _forget_host(info)
+
+
+def _forget_host(info: Path) -> None:
+    """Takes out what uv notes about the place and time of the installation, and scripts' hashes: their first line varies."""
+    for name in ("direct_url.json", "uv_cache.json"):
+        (info / name).unlink(missing_ok=True)
+    lines = (info / "RECORD").read_text().splitlines()
+    kept = (line for line in lines if "direct_url.json" not in line and "uv_cache.json" not in line)
+    plain = (line.split(",")[0] + ",," if line.startswith("../../../bin/") else line for line in kept)
+    (info / "RECORD").write_text("".join(f"{line}\n" for line in plain))
 
 
 def _install_standin(root: Path, version: str) -> None:
@@ -184,7 +203,7 @@ def _write_records(root: Path, records: dict[str, dict[str, Any]], files: dict[s
     meta.mkdir()
     (meta / "initial-state.explicit.txt").write_text("@EXPLICIT\n" + "".join(f"{_url(s)}\n" for s in sorted(records)))
     for stem, record in records.items():
-        link = {"source": f"{root}/pkgs/{stem}", "type": 1}
+        link = {"source": f"{PLACEHOLDER}/pkgs/{stem}", "type": 1}
         own = {"channel": "https://repo.anaconda.com/pkgs/main/linux-64", "fn": f"{stem}.conda", "url": _url(stem)}
         paths = {"paths": [_path(root, p) for p in files[stem]], "paths_version": 1}
         places = {"extracted_package_dir": link["source"], "package_tarball_full_path": f"{link['source']}.conda"}
@@ -205,17 +224,21 @@ def _url(stem: str) -> str:
 
 
 def _hold_place(root: Path) -> None:
-    """Puts the placeholder where the prefix stands, and lists those files for the installer's sed."""
-    found = []
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink()):
+    """Puts the placeholder where this prefix stands."""
+    for path in _files(root):
         content = path.read_bytes()
-        changed = content.replace(str(root).encode(), PLACEHOLDER.encode())
-        if PLACEHOLDER.encode() in changed:
-            mode = path.stat().st_mode
-            path.write_bytes(changed)
-            path.chmod(mode)
-            found.append(path.relative_to(root).as_posix())
+        if str(root).encode() in content:
+            path.write_bytes(content.replace(str(root).encode(), PLACEHOLDER.encode()))
+
+
+def _list_held(root: Path) -> None:
+    """Lists the files with the placeholder, for the installer's sed."""
+    found = [path.relative_to(root).as_posix() for path in _files(root) if PLACEHOLDER.encode() in path.read_bytes()]
     (root / ".has-prefix").write_text("".join(f"{path}\n" for path in found))
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
 
 
 def _packed(root: Path) -> bytes:

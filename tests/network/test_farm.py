@@ -18,6 +18,8 @@ import requests
 from farm import FAULTS, PLACEHOLDER, Farm, make_channel, make_installer, small_packages
 from farm.channel import Channel
 from farm.fixtures import farm_channel, farm_installer, full_farm, python39, small_channel, small_farm  # noqa: F401
+from farm.installer import make_payload
+from farm.python39 import make_python
 from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
 
 pytestmark = pytest.mark.network
@@ -196,6 +198,14 @@ def environment(farm_channel: Channel, tmp_path_factory: pytest.TempPathFactory)
         return asyncio.run(_environment(started, ("hello-conda", "farm-native", "post-linked", "bigcuda"), folder))
 
 
+def test_rattler_does_not_trust_the_farm_of_itself(farm_channel: Channel, tmp_path: Path) -> None:  # noqa: F811
+    with (
+        Farm(tmp_path / "farm", channel=farm_channel, mirrors=1) as started,
+        pytest.raises(Exception, match="UnknownIssuer"),
+    ):
+        asyncio.run(_environment(started, ("tzdata",), tmp_path))
+
+
 def run(*argv: str | Path) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
@@ -287,7 +297,7 @@ def test_the_installer_lays_a_prefix_as_miniconda_does(installed: Path) -> None:
     assert run(installed / "bin/conda", "--version") == "conda 25.9.1 (stand-in of builder's tests)"
     assert json.loads(run(installed / "condabin/conda", "info", "--json"))["root_prefix"] == str(installed)
     assert run(installed / "bin/python", "-c", "import requests, ruamel.yaml, sys; print(sys.prefix)") == str(installed)
-    assert len(list(installed.rglob("cacert.pem"))) == 4
+    assert len(list(installed.rglob("cacert.pem"))) == 5
     assert list(installed.rglob("requests/__pycache__/*.pyc"))
     assert re.match(r"==> \d{4}-\d\d-\d\d \d\d:\d\d:\d\d <==\n# cmd: ", (installed / "conda-meta/history").read_text())
     for record in map(json.loads, (p.read_text() for p in (installed / "conda-meta").glob("*.json"))):
@@ -384,3 +394,10 @@ def test_a_real_installer_takes_the_stand_ins_place(tmp_path: Path, monkeypatch:
     real.write_text("#!/bin/sh\n")
     monkeypatch.setenv("BUILDER_TEST_INSTALLER", str(real))
     assert make_installer(tmp_path / "folder") == tmp_path / "folder/Miniconda3-real.sh"
+
+
+@pytest.mark.upstream
+def test_python_and_the_installers_payload_are_the_same_bytes_each_time(python39: Path, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "bench").mkdir()
+    assert make_python(tmp_path / "bench").read_bytes() == python39.read_bytes()
+    assert make_payload("25.9.1", python39) == make_payload("25.9.1", python39)
