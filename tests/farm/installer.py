@@ -123,7 +123,7 @@ def _install_wheels(root: Path) -> None:
 
 
 def _forget_host(info: Path) -> None:
-    """Takes out what uv notes about the place and time of the installation, and scripts' hashes: their first line varies."""
+    """Takes out what uv notes about the place and time of the installation, and the hashes of scripts."""
     for name in ("direct_url.json", "uv_cache.json"):
         (info / name).unlink(missing_ok=True)
     lines = (info / "RECORD").read_text().splitlines()
