@@ -99,6 +99,7 @@ class Engine:
         stdin: bytes,
         timeout: int,
         gpus: bool = False,
+        alters: bool = False,
         memory: int | None = 4 << 30,
     ) -> Completed:
         """Runs a program in a fresh, locked-down container of the image and removes the container, whatever happens.
@@ -111,6 +112,7 @@ class Engine:
             argv=argv,
             timeout=timeout,
             gpus=gpus,
+            alters=alters,
             memory=memory if facts.memory_limit else None,
             pids=facts.pids_limit,
         )

@@ -32,6 +32,8 @@ class Sandbox:
     timeout: int
     """Seconds."""
     gpus: bool
+    alters: bool
+    """As root, with a root file system that can be written: what is changed goes with the container."""
     memory: int | None
     """Bytes."""
     pids: bool
@@ -58,7 +60,7 @@ class Sandbox:
             security_opt=["no-new-privileges"],
             pids_limit=1024 if self.pids else None,
             mem_limit=self.memory,
-            read_only=not self.gpus,
+            read_only=not (self.gpus or self.alters),
             tmpfs={"/tmp": "rw,exec,nosuid,mode=1777"},  # noqa: S108 - the container's
             device_requests=[{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}] if self.gpus else None,
         )
@@ -66,6 +68,7 @@ class Sandbox:
             "image": self.image,
             "entrypoint": [self.argv[0]],
             "command": list(self.argv[1:]),
+            "user": "0" if self.alters else None,
             "stdin_open": True,
             "host_config": host,
             "labels": {_OWNER: owner(), _DEADLINE: str(int(time.time()) + self.timeout + _GRACE)},

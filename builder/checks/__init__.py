@@ -88,6 +88,10 @@ class CheckScript:
     needs_gpu: bool = False
     needs_cuda: bool = False
     """The recipe has to say which CUDA it wants."""
+    made: Callable[[], dict[str, JsonValue]] = dict
+    """What is made anew each time that it is asked, and so decides nothing about carrying its result over."""
+    alters: bool = False
+    """It changes files of its container, as root; only such a check has a root that can be written."""
     parts: tuple[str, ...] = ()
     """Further files of this folder that run before the script."""
 
@@ -104,6 +108,12 @@ def _imports(subject: Subject) -> dict[str, JsonValue]:
 def _trust(subject: Subject) -> dict[str, JsonValue]:
     trust = subject.lock.trust
     return {"sha256": trust.bundle.sha256, "count": len(trust.certificates)}
+
+
+def _trial() -> dict[str, JsonValue]:
+    from builder.trust.trial import trial  # cryptography costs 40 ms, and most runs ask nothing
+
+    return {"trial": dict(trial())}
 
 
 def _cuda(subject: Subject) -> dict[str, JsonValue]:
@@ -141,9 +151,12 @@ CHECKS: Mapping[str, CheckScript] = {
         given=_imports,
     ),
     "trust": CheckScript(
-        title="one sound CA bundle, and every client's setting points at it",
+        title="one sound CA bundle, which every client reads: a good server is accepted, a bad one refused",
         reads=frozenset(Action),
         given=_trust,
+        made=_trial,
+        alters=True,
+        parts=("_clients.py",),
     ),
     "cuda": CheckScript(
         title="torch was built for the recipe's CUDA, and its libraries load",

@@ -1,4 +1,5 @@
-# One CA bundle, sound, and every client's setting points at it; nothing turns verification off.
+# One CA bundle, sound; every client's setting points at it and nothing turns verification off; and each client that is
+# there accepts a good server by it and refuses a bad one.
 #
 # Which client reads what, and in which order: FACTS 1 of the design, measured.
 import binascii
@@ -14,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
 if TYPE_CHECKING:
+    from builder.checks._clients import client_problems
     from builder.checks._prelude import ARGS, conclude, finish
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
@@ -289,11 +291,20 @@ def main() -> None:
         problems.append(text.format(len(beyond), beyond[0]))
     missing = [name for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if name not in os.environ]
     problems += ["{} is not set: its clients would use a store of their own".format(name) for name in missing]
+    summary = "{} trust anchors in {}, none expired; {} settings point at it".format(
+        len(known), bundle, len(settings.seen)
+    )
+    clients: Dict[str, str] = {}
+    if "trial" in ARGS:  # last, since the bundle is another one from then on
+        more, clients = client_problems(ARGS["trial"], bundle)
+        problems += more
+        summary += "; {} clients accept by it and refuse without".format(len(clients))
     conclude(
         problems,
-        "{} trust anchors in {}, none expired; {} settings point at it".format(len(known), bundle, len(settings.seen)),
+        summary,
         bundle=bundle,
         count=len(known),
+        clients=clients,
         settings=settings.seen,
         beside=beyond[:50],
     )

@@ -52,9 +52,19 @@ class Runner(Protocol):
         """Removes what this run has started and not ended."""
 
     def run_check(
-        self, image: ImageId, *, argv: tuple[str, ...], stdin: bytes, timeout: int, gpus: bool = False
+        self,
+        image: ImageId,
+        *,
+        argv: tuple[str, ...],
+        stdin: bytes,
+        timeout: int,
+        gpus: bool = False,
+        alters: bool = False,
     ) -> Completed:
-        """Runs a program in a locked-down container, removed afterwards; timeout in seconds."""
+        """Runs a program in a locked-down container, removed afterwards; timeout in seconds.
+
+        alters: as root, with a root file system that can be written.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,9 +213,15 @@ def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> Che
         answer = Answer(outcome=Outcome.SKIP, summary=one.asked.skip)
     else:
         script = one.text.encode()
-        argv = (f"{plan.prefix}/bin/python", "-B", "-c", _BOOT, str(len(script)), json.dumps(one.arguments))
+        arguments = json.dumps({**one.arguments, **one.script.made()})
+        argv = (f"{plan.prefix}/bin/python", "-B", "-c", _BOOT, str(len(script)), arguments)
         completed = runner.run_check(
-            image.id, argv=argv, stdin=script, timeout=one.asked.timeout, gpus=one.script.needs_gpu
+            image.id,
+            argv=argv,
+            stdin=script,
+            timeout=one.asked.timeout,
+            gpus=one.script.needs_gpu,
+            alters=one.script.alters,
         )
         answer = answer_of(completed, timeout=one.asked.timeout)
     return CheckResult(

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from builder.adapters.engine import Engine
-from builder.checks import script_of
+from builder.checks import CHECKS, script_of
 from builder.models.base import ImageId
 from builder.stages.answer import Answer, answer_of
 from builder.stages.check import _BOOT
@@ -101,7 +101,8 @@ class Lab:
         script = change(text).encode()
         assert change(text) == text or script != text.encode()
         argv = (python, "-B", "-c", _BOOT, str(len(script)), json.dumps(arguments))
-        return answer_of(self.engine.run_check(image, argv=argv, stdin=script, timeout=timeout), timeout=timeout)
+        done = self.engine.run_check(image, argv=argv, stdin=script, timeout=timeout, alters=CHECKS[check].alters)
+        return answer_of(done, timeout=timeout)
 
     def close(self) -> None:
         for image in (*reversed(self.made), self.rootfs):

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from image_lab import BUNDLE, TRUST_ENV, Lab, Link, root
 
+from builder.checks import CHECKS
 from builder.models.report import Outcome
 from builder.stages.answer import Answer
 
@@ -185,3 +186,35 @@ def test_certificate_beside_the_bundle_fails(lab: Lab) -> None:
 def test_hash_links_to_certificates_of_the_bundle_pass(lab: Lab) -> None:
     files: dict[str, str | Link] = {"/etc/ssl/certs/first.pem": ROOTS[0], "/etc/ssl/certs/0.0": Link("first.pem")}
     assert asked(lab, more=files).outcome is Outcome.PASS
+
+
+def tried(lab: Lab, more: dict[str, str | Link] | None = None) -> Answer:
+    """The check's answer with a trial of the image's clients."""
+    files = {
+        BUNDLE: GOOD,
+        "/usr/lib/ssl/cert.pem": Link(BUNDLE),
+        "/etc/apt/apt.conf.d/99trust": f'Acquire::https::CAInfo "{BUNDLE}";\n',
+    }
+    return lab.ask("trust", lab.image({**files, **(more or {})}, TRUST_ENV), **CHECKS["trust"].made())
+
+
+def test_every_client_accepts_the_good_server_and_refuses_the_bad_one(lab: Lab) -> None:
+    answer = tried(lab)
+    assert answer.outcome is Outcome.PASS, answer
+    assert answer.summary.endswith("; 2 clients accept by it and refuse without")
+    assert set(answer.evidence["clients"]) == {"python", "apt-get"}  # type: ignore[arg-type]
+
+
+def test_client_that_verifies_nothing_fails(lab: Lab) -> None:
+    off = "import ssl; ssl._create_default_https_context = ssl._create_unverified_context\n"
+    assert problems(tried(lab, {f"{SITE}/off.pth": off})) == [
+        "python talks to a server that nobody vouches for: it verifies nothing"
+    ]
+
+
+def test_client_that_reads_another_store_fails(lab: Lab) -> None:
+    context = "functools.partial(ssl.create_default_context, cafile='/etc/other.pem')"
+    own = f"import functools, ssl; ssl._create_default_https_context = {context}\n"
+    assert problems(tried(lab, {f"{SITE}/own.pth": own, "/etc/other.pem": GOOD})) == [
+        f"python refuses a server whose root is in {BUNDLE}: it reads another store"
+    ]

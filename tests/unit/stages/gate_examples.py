@@ -95,8 +95,16 @@ class HostRunner:
         return 0
 
     def run_check(
-        self, image: ImageId, *, argv: tuple[str, ...], stdin: bytes, timeout: int, gpus: bool = False
+        self,
+        image: ImageId,
+        *,
+        argv: tuple[str, ...],
+        stdin: bytes,
+        timeout: int,
+        gpus: bool = False,
+        alters: bool = False,
     ) -> Completed:
+        assert not alters, "this runs on the host itself"
         self.ran.append(argv)
         if gpus and self.refused:
             return Completed(exit_code=-1, stdout=b"", stderr=b"", seconds=0.0, refused=self.refused)
