@@ -149,6 +149,9 @@ class _Download:
         while self.left:
             race = Race(self._open, health=self.use.health, stop=self.use.stop)
             won = race.run(self.left, self._failed)
+            for late in race.late:
+                self.use.health.bad(late, contact=False)
+                self._note(late, Unavailable(cause="had no answer yet when another mirror did", again=True))
             if won is None:
                 return False
             name, answer = won
@@ -227,6 +230,7 @@ class _Download:
             return unavailable
         finally:
             answer.close()
+            self.use.health.done(name)
         self.use.health.good(name)
         self.tally.finished[name] += 1
         return None

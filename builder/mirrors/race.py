@@ -26,9 +26,14 @@ class Race:
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._over = False
+        self.late: list[str] = []
+        """Mirrors that had not answered when another did."""
 
     def run(self, names: Sequence[str], failed: Callable[[str, Unavailable], None]) -> tuple[str, Answer] | None:
-        """The first mirror that answers, and its answer; None when all fail, of which `failed` hears each."""
+        """The first mirror that answers, and its answer, whose end is to be told to `Health.done`; None when all fail.
+
+        `failed` hears of each that does.
+        """
         waiting, running = list(names), list[str]()
         try:
             while waiting or running:
@@ -45,7 +50,7 @@ class Race:
                 elif isinstance(got, Exception):
                     raise got
                 else:
-                    self._overtaken(running)
+                    self.late = running
                     return name, got
             return None
         finally:
@@ -64,12 +69,12 @@ class Race:
             self._health.answered(name, time.monotonic() - began)
         except Exception as error:  # raised again by `run`: a thread's error must not be lost
             got = error
+            self._health.done(name)
         with self._guard:
             if not self._over:
                 self._results.put((name, got))
                 return
-        if not isinstance(got, Exception):
-            got.close()
+        self._drop(name, got)
 
     def _wait(self, running: list[str], *, hedge: bool) -> Result | None:
         """The next result; None when it is time to ask another mirror. Raises Stopped."""
@@ -82,15 +87,14 @@ class Race:
                     return None
         raise Stopped
 
-    def _overtaken(self, running: list[str]) -> None:
-        for name in running:
-            self._health.bad(name, contact=False)
-
     def _end(self) -> None:
         """Late answers close themselves; those that came together with the winner are closed here."""
         with self._guard:
             self._over = True
         while not self._results.empty():
-            _, got = self._results.get()
-            if not isinstance(got, Exception):
-                got.close()
+            self._drop(*self._results.get())
+
+    def _drop(self, name: str, got: Answer | Exception) -> None:
+        if not isinstance(got, Exception):
+            got.close()
+            self._health.done(name)

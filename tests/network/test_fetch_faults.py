@@ -51,7 +51,8 @@ def test_a_fault_at_one_of_three_mirrors(grown: Grown, store: Store, fault: str,
 def test_a_fault_at_all_mirrors_but_one(grown: Grown, store: Store, fault: str, good: int) -> None:
     farm, artifacts = grown
     with farm.faulty({place: fault for place in range(3) if place != good}):
-        bring(store, artifacts, farm)
+        summary = bring(store, artifacts, farm)
+    assert {r.mirror for r in summary.refused} == {m.name for n, m in enumerate(farm.mirrors) if n != good}
     assert all(store.has(a) for a in artifacts)
     assert unverified(store) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.mirrors.health import HEDGE, PATIENCE, REST, Health
+from builder.mirrors.health import AGAIN, HEDGE, PATIENCE, REST, Health
 
 MB = 1_000_000
 
@@ -34,6 +34,7 @@ def sent(health: Health, name: str, *, rate: float, answer: float = 0.01) -> Non
     health.answered(name, answer)
     health.took(name, int(rate), 1.0)
     health.good(name)
+    health.done(name)
 
 
 def test_the_recipes_order_holds_where_nothing_is_known(health: Health) -> None:
@@ -48,7 +49,7 @@ def test_files_that_start_together_try_each_mirror(health: Health) -> None:
     assert first == ["a", "b", "a", "b"]
 
 
-def test_a_mirror_of_which_nothing_is_known_gets_one_file(health: Health) -> None:
+def test_a_mirror_that_is_hardly_known_gets_a_file_at_a_time(health: Health) -> None:
     sent(health, "a", rate=MB)
     assert health.order(["a", "b"]) == ["b", "a"]
     health.asked("b")
@@ -56,7 +57,7 @@ def test_a_mirror_of_which_nothing_is_known_gets_one_file(health: Health) -> Non
 
 
 def test_mirrors_that_are_about_as_fast_keep_the_recipes_order(health: Health) -> None:
-    sent(health, "a", rate=6 * MB)
+    sent(health, "a", rate=7 * MB)
     sent(health, "b", rate=10 * MB)
     assert health.order(["a", "b"], 100 * MB) == ["a", "b"]
 
@@ -87,9 +88,33 @@ def test_a_mirror_that_sent_one_small_file_is_not_taken_for_a_fast_one(health: H
     health.asked("a")
     health.answered("a", 0.1)
     health.took("a", 10_000, 0.0001)
+    health.done("a")
+    assert health.soonest(["a"], 100 * MB) is None
+    for _ in range(2):
+        health.answered("a", 0.1)
+        health.took("a", 10_000, 0.0001)
     found = health.soonest(["a"], 100 * MB)
     assert found is not None
-    assert found[1] > 500
+    assert found[1] > 50
+
+
+def test_what_it_took_to_connect_is_no_measure_of_a_mirror(health: Health) -> None:
+    for answer in (0.5, 0.4, 0.01):
+        health.answered("a", answer)
+        health.took("a", 10_000, 0.001)
+    found = health.soonest(["a"], 10_000)
+    assert found is not None
+    assert found[1] < 0.05
+
+
+def test_a_slower_mirror_is_tried_again_after_a_while(health: Health, clock: Clock) -> None:
+    sent(health, "a", rate=1 * MB)
+    sent(health, "b", rate=10 * MB)
+    assert health.order(["a", "b"], 10 * MB) == ["b", "a"]
+    clock.now += AGAIN + 1
+    assert health.order(["a", "b"], 10 * MB) == ["a", "b"]
+    health.asked("a")
+    assert health.order(["a", "b"], 10 * MB) == ["b", "a"]
 
 
 def test_a_mirror_that_never_answered_rests_for_the_whole_run_at_its_first_silence(
@@ -105,6 +130,7 @@ def test_one_that_answers_too_late_is_no_dead_one(health: Health) -> None:
     health.asked("a")
     health.bad("a", contact=False)
     health.answered("a", 0.8)
+    health.done("a")
     assert health.order(["a", "b"]) == ["a", "b"]
 
 
