@@ -29,6 +29,8 @@ from builder.mirrors.transport import Unavailable
 
 _PIECE: Final = 1 << 16
 _REDIRECTS: Final = 5
+_TELLING, _SAMPLE, _SAMPLE_SECONDS = 100_000, 1 << 22, 3.0
+"""Bytes that tell a rate at all; bytes and seconds that are enough for it."""
 _USUAL: Final = {"http": 80, "https": 443}
 
 
@@ -67,10 +69,10 @@ class Reply:
         self.via: tuple[str, ...] = ()
         self.first_byte = 0.0
         self.read = 0
-        self.seconds = 0.0
-        """That reading the body took so far."""
-        self.is_cut = False
-        """Whether the limits, and not the server, ended it."""
+        self.rate: float | None = None
+        """Bytes a second while nothing else was done with them; None for what is too little to tell."""
+        self.is_cut = self.is_done = False
+        """Cut: the limits, and not the server, ended it."""
         self._response, self._limits, self._stop = response, limits, stop
 
     @property
@@ -93,24 +95,33 @@ class Reply:
         except (ValueError, TypeError):
             return None
 
-    @property
-    def rate(self) -> float | None:
-        """Bytes a second; None for what is too little to tell."""
-        return self.read / self.seconds if self.read >= 100_000 and self.seconds > 0 else None
-
     def pieces(self, most: int | None = None) -> Iterator[bytes]:
-        """The body as it comes; ends at the limits. Raises Unavailable."""
-        begun, most = time.monotonic(), most or self._limits.most
+        """The body as it comes, after a sample that tells the rate; ends at the limits. Raises Unavailable."""
+        most, end = most or self._limits.most, time.monotonic() + self._limits.whole
+        sample: list[bytes] = []
+        begun = time.monotonic()
+        for piece in self._raw(most, end):
+            sample.append(piece)
+            if self.read >= _SAMPLE or time.monotonic() - begun > _SAMPLE_SECONDS:
+                break
+        if self.read >= _TELLING:
+            self.rate = self.read / (time.monotonic() - begun)
+        yield from sample
+        if not self.is_done:
+            yield from self._raw(most, end)
+
+    def _raw(self, most: int, end: float) -> Iterator[bytes]:
         try:
             while piece := self._response.read1(min(_PIECE, most - self.read), decode_content=False):
                 self.read += len(piece)
-                self.seconds = time.monotonic() - begun
+                self.is_cut = self.read >= most or time.monotonic() > end
+                self.is_done = self.is_cut
                 yield piece
                 if self._stop.is_set():
                     raise Stopped
-                if self.read >= most or self.seconds > self._limits.whole:
-                    self.is_cut = True
+                if self.is_cut:
                     return
+            self.is_done = True
         except (fault.HTTPError, OSError, ValueError) as error:
             if self._stop.is_set():
                 raise Stopped from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import email.utils
 import re
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -47,7 +47,7 @@ _OWN: Final = f"builder/{builder.__version__}"
 
 
 def survey(
-    questions: Sequence[Question], mirrors: Mirrors, *, asker: Asker, progress: Progress, quick: bool, jobs: int = 16
+    questions: Sequence[Question], mirrors: Mirrors, *, asker: Asker, progress: Progress, quick: bool
 ) -> tuple[Finding, ...]:
     """Asks every mirror at once, and of each one thing after the other; in the order of the questions.
 
@@ -57,24 +57,35 @@ def survey(
     for question in questions:
         groups.setdefault(question.mirror, []).append(question)
     found: dict[Question, Finding] = {}
-    label = f"asking {len(groups)} mirror{'s' * (len(groups) != 1)}"
-    pool = ThreadPoolExecutor(max_workers=max(1, min(jobs, len(groups))), thread_name_prefix="probe")
-    with progress.task(label, unit="bytes") as task:
+    failed: list[BaseException] = []
+    with progress.task(f"asking {len(groups)} mirror{'s' * (len(groups) != 1)}", unit="bytes") as task:
 
-        def one(name: str) -> None:
-            for question in groups[name]:
-                task.detail(f"{name}: {question.source}")
-                found[question] = _Probe(question, mirrors, asker, task, quick).run()
+        def one(asked: Sequence[Question]) -> None:
+            try:
+                for question in asked:
+                    task.detail(f"{question.mirror}: {question.source}")
+                    found[question] = _Probe(question, mirrors, asker, task, quick).run()
+            except BaseException as error:
+                failed.append(error)
 
-        try:
-            for done in [pool.submit(one, name) for name in groups]:
-                done.result()
-        except BaseException:
-            asker.close()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        # Daemons: one that waits for a silent server must not hold up an interrupt.
+        threads = [threading.Thread(target=one, args=(asked,), daemon=True) for asked in groups.values()]
+        _run(threads, asker)
+    if failed:
+        raise failed[0]
     return judged(found[question] for question in questions)
+
+
+def _run(threads: Sequence[threading.Thread], asker: Asker) -> None:
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    except BaseException:
+        asker.close()
+        raise
 
 
 @dataclass
@@ -271,7 +282,7 @@ def _compared(zst: _Index, plain: _Index) -> Zst | None:
     if zst.broken:
         return "unreadable"
     if zst.scanner is None:
-        return "missing"
+        return None if zst.is_cut else "missing"
     if plain.scanner is None:
         return None
     common = min(len(zst.start), len(plain.start))

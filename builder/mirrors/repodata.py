@@ -23,7 +23,7 @@ class Scanner:
 
     def __init__(self, *, now: float) -> None:
         """now: seconds since 1970; a package from later than a day after it is a mistake in a record."""
-        self._latest = (now + 86_400) * 1000
+        self._latest = now + 86_400
         self._kept = bytearray()
         self._head, self._last = b"", b""
         self.size = 0
@@ -62,14 +62,23 @@ class Scanner:
         cut = self._kept.rfind(b"}") + 1
         block = bytes(self._kept[:cut])
         del self._kept[:cut]
-        self.packages += block.count(b'.conda"') + block.count(b'.tar.bz2"')
-        times = ((s if s > _MILLISECONDS else s * 1000, s) for s in map(int, _STAMP.findall(block)))
-        newest, written = max((t for t in times if t[0] < self._latest), default=(0, 0))
-        if newest > (self.newest or 0.0) * 1000:
-            self.newest = newest / 1000
-            self._note(block, block.rfind(b"%d" % written))
+        self.packages += block.count(b'"build_number"')
+        stamps = _STAMP.findall(block)
+        if stamps and self._date(max(stamps)) > self._latest:
+            stamps = [s for s in stamps if self._date(s) <= self._latest]
+        # By text: seconds and milliseconds have the same first digits, and that is 20 times as fast as by number.
+        written = max(stamps, default=b"0")
+        if (newest := self._date(written)) > (self.newest or 0.0):
+            self.newest = newest
+            self._note(block, block.rfind(written))
         elif self.file is None and (first := _KEY.search(block)):
             self._note(block, first.end())
+
+    @staticmethod
+    def _date(stamp: bytes) -> float:
+        """Seconds since 1970."""
+        number = int(stamp)
+        return number / 1000 if number > _MILLISECONDS else float(number)
 
     def _note(self, block: bytes, place: int) -> None:
         """The file whose record is around that place."""
