@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from builder.errors import CheckFailed, DiskError, LockError, RenderingError, TagError, UnprovenError
+from builder.mirrors.catalogue import PYPI, UPSTREAM
 from builder.models.catalog import ImageEntry
 from builder.models.lock import ImageBase
 from builder.stages.check import check
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from builder.models.engine import ImageFacts
     from builder.models.lock import Lock
     from builder.models.plan import Plan
+    from builder.models.recipe import Recipe
     from builder.models.rendered import Rendered
     from builder.models.report import Report
     from builder.models.seal import Seal
@@ -87,11 +89,27 @@ def described(place: Workplace, name: str) -> Described:
 
 
 def describe(place: Workplace, loaded: Loaded, lock: Lock) -> Described:
-    """What follows from a recipe and its lock; pure but for the base catalogue."""
+    """What follows from a recipe and its lock; pure but for the base catalogue and the mirrors."""
     recipe = loaded.recipe
     pythons = place.catalog.bases[recipe.base].python
-    decided = plan(recipe, lock, interpreter="" if lock.conda else pythons[recipe.python].interpreter)
+    interpreter = "" if lock.conda else pythons[recipe.python].interpreter
+    decided = plan(recipe, lock, interpreter=interpreter, roots=_baked(recipe, lock))
     return Described(loaded=loaded, lock=lock, plan=decided, rendered=render(decided))
+
+
+def _baked(recipe: Recipe, lock: Lock) -> dict[str, tuple[str, ...]]:
+    """The mirrors that the image itself is told of; the list of mirrors is only read where there may be one."""
+    if recipe.conda is None and set(recipe.pip.mirrors) <= {UPSTREAM}:
+        return {}
+    from builder.adapters.mirrors import load_mirrors
+
+    mirrors = load_mirrors()
+    channels = lock.conda.channels if lock.conda and recipe.conda else ()
+    names = recipe.conda.mirrors if recipe.conda else ()
+    return {
+        PYPI: mirrors.baked(recipe.pip.mirrors, PYPI),
+        **{channel: mirrors.baked(names, channel) for channel in channels},
+    }
 
 
 def check_rendering(place: Workplace, described: Described) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
+from builder.conda.configuration import configuration as written_for
 from builder.models.lock import CondaPackage, ImageBase, RootfsBase
 from builder.models.plan import Action, File, ImageConfig, Layer, Link, Plan
 from builder.stages.plan_conda import (
@@ -25,6 +27,8 @@ from builder.stages.plan_conda import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from builder.models.lock import Lock, Package
     from builder.models.recipe import Recipe
 
@@ -58,17 +62,19 @@ TRUST_VARIABLES = (
 )
 """One bundle for every client: FACTS 1."""
 
+_NONE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
-def plan(recipe: Recipe, lock: Lock, *, interpreter: str = "", files: tuple[File, ...] = ()) -> Plan:
+
+def plan(recipe: Recipe, lock: Lock, *, interpreter: str = "", roots: Mapping[str, tuple[str, ...]] = _NONE) -> Plan:
     """The image that a recipe and its lock describe.
 
     interpreter: the Python that the environment is made with where it is not conda's, absolute in the image, from the
     base catalogue.
-    files: how conda and pip are configured in the image.
+    roots: the mirrors that the image itself is told of: of each channel, by its name, and of `pypi`; in order.
     """
     prefix = prefix_of(recipe.name) if lock.conda else "/opt/env"
     ground = _ground(lock, prefix)
-    configuration = _configuration(lock, prefix, files)
+    configuration = _configuration(lock, prefix, written_for(recipe, lock, roots))
     above = 3 + bool(lock.conda)  # medium and small wheels, the trust, and the rest of conda's packages
     room = MAX_LAYERS - len(ground) - len(configuration) - above
     packages = _packages(lock, on=tuple(layer.name for layer in ground), room=room)
