@@ -23,23 +23,24 @@ LARGEST: Final = 1 << 20
 """Bytes; what is larger is no configuration and no script that a person wrote."""
 
 _UNFIXABLE: Final = ("CONDA002", "CONDA005", "CONDA012", "CA001", "CA002", "URL001")
-_TRIGGERS: Final = re.compile(
-    r"ssl|verify|insecure|trust|check.cert|offline|--force-yes|allow|conda|mamba|curl|http://|unverified|CERT_NONE|"
-    r"check_hostname|GOSUMDB|://[^/\s]*:[^/\s]*@|/t/|pkgs/free|channels|index|registr|douban|taobao|bintray|continuum|"
-    r"binstar|hustunique|NODE_TLS|HTTPSVERIFY|GOFLAGS|MAVEN|builder-audit",
-    re.IGNORECASE,
+_PYTHON_WORDS: Final = ("False", "_create_unverified_context", "CERT_NONE", "environ")
+_PYTHON: Final = re.compile(
+    r"(?:verify|verify_ssl|ssl|check_hostname)\s*=\s*False|_create_unverified_context|CERT_NONE|environ\W+[A-Z_]*"
+    r"(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)"
 )
-"""What has none of these has no finding: most scripts and Python files of a tree are done with one search."""
-_CODE: Final = (Kind.SHELL, Kind.YAML, Kind.PYTHON, Kind.MAKEFILE, Kind.DOCKERFILE)
-_PYTHON: Final = re.compile(r"verify|_create_unverified_context|CERT_NONE|check_hostname|ssl\s*=|environ")
+"""What has none of these has no finding: most Python files of a tree are done without being parsed."""
 
 
 def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundings = ANYWHERE) -> tuple[Finding, ...]:
     """The findings of one file, in the order of its lines."""
     kind = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
-    if kind is None or (kind in _CODE and not _TRIGGERS.search(text)):
+    if kind is None or (kind is Kind.PYTHON and not _may_matter(text)):
         return ()
     return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0))
+
+
+def _may_matter(text: str) -> bool:
+    return "builder-audit" in text or (any(w in text for w in _PYTHON_WORDS) and _PYTHON.search(text) is not None)
 
 
 def placed(path: str, text: str, hits: Iterator[Hit]) -> tuple[Finding, ...]:
@@ -119,7 +120,7 @@ def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: 
         case Kind.YAML:
             hits = yaml_hits(text, written)
         case Kind.PYTHON:
-            hits = python_hits(text) if _PYTHON.search(text.text) else hits
+            hits = python_hits(text)
         case _:
             hits = _SIMPLE[kind](text)
     yield from hits
@@ -145,6 +146,8 @@ _SIMPLE: Final = {
 
 def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:
     """Credentials and dead mirrors, wherever an address stands; comments of scripts are no address."""
+    if not urls.may_matter(text.text):
+        return
     for begin, line in text.lines():
         if "://" in line and not (line.lstrip().startswith("#") and kind is not Kind.CONDARC):
             yield from urls.common(text.part(begin, begin + len(line)))

@@ -20,8 +20,23 @@ _SHELLS: Final = ("sh", "bash", "dash", "zsh", "ash")
 _DEPTH: Final = 4  # of `sh -c` within `sh -c`
 
 
+_SUSPICIOUS: Final = re.compile(
+    r"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
+    r"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
+    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|\s['\"]?-[a-z#]*k|accept_tos"
+)
+"""In small letters; a script with none of these has no finding, and is not parsed."""
+
+
+def suspicious(text: str) -> bool:
+    """Whether it is worth parsing."""
+    return _SUSPICIOUS.search(text.lower()) is not None
+
+
 def script_hits(script: Fragment, written: Reader, depth: int = 0) -> Iterator[Hit]:
     """Every finding of the script; `written` reads what it writes into a file."""
+    if not suspicious(script.text):
+        return
     for part in parsed(script):
         match part:
             case Assignment():

@@ -17,6 +17,41 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
 _WRITERS: Final = ("echo", "printf")
+_HARMLESS: Final = frozenset(
+    [
+        "echo",
+        "printf",
+        "[",
+        "test",
+        "cd",
+        "rm",
+        "mkdir",
+        "cp",
+        "mv",
+        "cat",
+        "ls",
+        "sed",
+        "grep",
+        "set",
+        "true",
+        ":",
+        "exit",
+        "return",
+        "local",
+        "shift",
+        "ln",
+        "chmod",
+        "chown",
+        "touch",
+        "tar",
+        "cut",
+        "tr",
+        "sort",
+        "head",
+        "tail",
+    ]
+)
+"""Commands whose words are no commands and no settings; not taken apart."""
 _PARTS: Final = ("file_redirect", "heredoc_body", "command")
 
 
@@ -64,7 +99,7 @@ def parsed(script: Fragment) -> Iterator[Command | Assignment | Written]:
     root = _parser().parse(script.text.encode("ascii", "replace")).root_node
     for node in _walk(root):
         match node.type:
-            case "command":
+            case "command" if _name(node, script.text) not in _HARMLESS:
                 yield Command(tuple(_words(node, script)))
             case "variable_assignment":
                 yield from _assignment(node, script)
@@ -88,6 +123,11 @@ def _walk(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         waiting += reversed(node.named_children)
+
+
+def _name(command: Node, text: str) -> str:
+    name = command.child_by_field_name("name")
+    return text[name.start_byte : name.end_byte] if name is not None else ""
 
 
 def _words(command: Node, script: Fragment) -> Iterator[Word]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from builder.audit.commands import channel_hits
 from builder.audit.finding import Hit
-from builder.audit.script import Reader, script_hits
+from builder.audit.script import Reader, script_hits, suspicious
 from builder.audit.text import Fragment, joined
 from builder.audit.urls import plain
 from builder.audit.variables import variable_hits
@@ -31,6 +31,8 @@ _VARIABLES: Final = ("env", "environment", "variables", "build-args")
 
 def yaml_hits(text: Fragment, written: Reader) -> Iterator[Hit]:
     """Every finding of the file; nothing where it is no YAML (a template of it)."""
+    if not suspicious(text.text):
+        return
     from ruamel.yaml import YAML  # noqa: PLC0415 - not on the path of `builder --help`
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
