@@ -73,7 +73,7 @@ Root = Annotated[str, AfterValidator(_root)]
 Roots = Annotated[tuple[Root, ...], Field(min_length=1)]
 SecureRoot = Annotated[Root, AfterValidator(_secure)]
 SecureRoots = Annotated[tuple[SecureRoot, ...], Field(min_length=1)]
-Channel = Annotated[str, Field(pattern=r"^(\*|[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*)$")]
+Channel = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*)$")]
 
 
 class Confirmed(Model):

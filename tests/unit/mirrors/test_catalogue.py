@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from builder.adapters.mirrors import load_mirrors
 from builder.errors import RecipeError
 from builder.mirrors.catalogue import Catalogue, Mirror, Mirrors, is_loopback
+from builder.mirrors.entry import address, kind_of
 
 
 class Clients:
@@ -18,6 +19,9 @@ class Clients:
 
     def apt_roots(self, source: str) -> tuple[str, ...]:
         return (f"http://apt.test/{source}",)
+
+    def conda_root(self, channel: str) -> str | None:
+        return "https://conda.test/own" if channel == "own" else None
 
 
 ONE = Mirror(pypi=("https://one.test/simple",), debian=("https://one.test/debian", "https://one.test/old"))
@@ -112,3 +116,120 @@ def test_a_list_of_the_site_that_is_not_there_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setenv("BUILDER_MIRRORS", "/nowhere.yaml")
     with pytest.raises(RecipeError, match=r"^the file that BUILDER_MIRRORS names cannot be read$"):
         load_mirrors()
+
+
+MINIFORGE = "26.3.2-3/Miniforge3-26.3.2-3-Linux-x86_64.sh"
+CONDA = Mirrors(
+    {
+        "one": Mirror(
+            conda={"conda-forge": "https://one.test/cf", "pkgs/main": "https://one.test/main"},
+            installers={"miniconda": "https://one.test/mc", "miniforge": "https://one.test/Release%20{version}/{file}"},
+            pypi=("https://one.test/simple",),
+        ),
+        "two": Mirror(conda={"conda-forge": "https://two.test/cf"}, behind={"conda-forge": "one"}),
+        "three": Mirror(conda={"conda-forge": "https://three.test/cf"}, pypi=("http://127.0.0.1:1/simple",)),
+        "login": Mirror(conda={"conda-forge": "https://me:secret@four.test/cf"}),
+        "official": Mirror(
+            conda={"pkgs/main": "https://official.test/pkgs/main", "*": "https://any.test"},
+            installers={"miniforge": "https://hub.test/download"},
+        ),
+    },
+    clients=Clients(),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "root"),
+    [
+        ("one", "conda-forge/linux-64", "https://one.test/cf/linux-64"),
+        ("one", "pkgs/main/noarch", "https://one.test/main/noarch"),
+        ("one", "miniconda", "https://one.test/mc"),
+        ("official", "nvidia/linux-64", "https://any.test/nvidia/linux-64"),
+        ("official", "pkgs/main/linux-64", "https://official.test/pkgs/main/linux-64"),
+        ("upstream", "own/linux-64", "https://conda.test/own/linux-64"),
+        ("upstream", "bioconda/noarch", "https://any.test/bioconda/noarch"),
+        ("upstream", "miniforge", "https://hub.test/download"),
+    ],
+)
+def test_channels_and_installers_have_roots(name: str, source: str, root: str) -> None:
+    assert CONDA.roots(name, source) == (root,)
+
+
+def test_anacondas_own_channels_are_not_below_the_root_of_the_others() -> None:
+    with pytest.raises(RecipeError, match=r"^the mirror official does not carry pkgs/free/noarch$"):
+        CONDA.roots("official", "pkgs/free/noarch")
+
+
+def test_a_channel_has_a_root_that_holds_its_subdirs() -> None:
+    assert CONDA.channel_root("one", "conda-forge") == "https://one.test/cf"
+    assert CONDA.channel_root("upstream", "own") == "https://conda.test/own"
+
+
+def test_an_installer_is_below_a_folder_or_in_the_blanks_of_a_template() -> None:
+    assert address("https://hub.test/download", MINIFORGE) == f"https://hub.test/download/{MINIFORGE}"
+    assert address(CONDA.roots("one", "miniforge")[0], MINIFORGE) == (
+        "https://one.test/Release%2026.3.2-3/Miniforge3-26.3.2-3-Linux-x86_64.sh"
+    )
+
+
+def test_what_is_derived_has_no_mirror() -> None:
+    assert [kind_of(s) for s in ("derived", "pypi", "debian", "miniconda", "a/noarch")] == [
+        None,
+        "pypi",
+        "debian",
+        "installer",
+        "conda",
+    ]
+
+
+def test_an_image_is_given_one_root_for_each_backend_and_the_official_host_for_upstream() -> None:
+    assert CONDA.baked(("two", "one", "three", "upstream", "official"), "conda-forge") == (
+        "https://two.test/cf",
+        "https://three.test/cf",
+        "https://any.test/conda-forge",
+    )
+    assert CONDA.baked(("upstream",), "own") == ("https://any.test/own",)
+
+
+def test_of_pypi_an_image_is_given_neither_what_this_host_uses_nor_plain_http() -> None:
+    assert CONDA.baked(("upstream", "one", "three"), "pypi") == ("https://one.test/simple",)
+
+
+def test_no_login_gets_into_an_image() -> None:
+    with pytest.raises(RecipeError, match=r"^no login may be written into an image$") as caught:
+        CONDA.baked(("one", "login"), "conda-forge")
+    assert "secret" not in f"{caught.value.what} {caught.value.where} {caught.value.seen} {caught.value.remedy}"
+
+
+def test_who_stands_behind_is_followed_and_ends() -> None:
+    round_and_round = Mirrors({"a": Mirror(behind={"pypi": "b"}), "b": Mirror(behind={"pypi": "a"})}, clients=Clients())
+    assert (CONDA.backend("two", "conda-forge"), CONDA.backend("two", "pypi")) == ("one", "two")
+    assert round_and_round.backend("a", "pypi") == "b"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"conda": {"conda-forge": "http://one.test/cf"}}',
+        '{"conda": {"Conda Forge": "https://one.test/cf"}}',
+        '{"conda": {"../x": "https://one.test/cf"}}',
+        '{"installers": {"anaconda": "https://one.test"}}',
+        '{"installers": {"miniforge": "https://one.test/{name}"}}',
+        '{"confirmed": {"on": "lately", "by": "me"}}',
+        '{"confirmed": {"on": "2026-11"}}',
+    ],
+)
+def test_an_entry_that_says_something_impossible_is_refused(entry: str) -> None:
+    with pytest.raises(ValidationError):
+        Catalogue.model_validate_json(f'{{"one": {entry}}}')
+
+
+def test_each_public_entry_says_when_and_where_it_was_confirmed() -> None:
+    entries = load_mirrors().entries
+    assert all(entry.confirmed for entry in entries.values())
+    assert all(name in entries for entry in entries.values() for name in entry.behind.values())
+
+
+@pytest.mark.parametrize("name", ["tuna", "ustc", "sjtu", "nju", "bfsu", "aliyun", "tencent", "prefix-dev", "official"])
+def test_each_public_mirror_of_conda_carries_conda_forge(name: str) -> None:
+    assert load_mirrors().channel_root(name, "conda-forge").endswith("/conda-forge")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.adapters.http import _redirected
-from builder.errors import HostError
+from builder.errors import HostError, RecipeError
 from builder.mirrors.catalogue import Mirror, Mirrors
 from builder.mirrors.sources import Sources
 from builder.mirrors.transport import Answer, Page, Unavailable
@@ -90,3 +90,15 @@ def test_a_redirect_may_not_lead_from_https_to_plain_http() -> None:
     with pytest.raises(Unavailable, match=r"^redirects from https to plain http$"):
         _redirected("https://one.test/a", "http://one.test/b")
     assert _redirected("https://one.test/a/", "../b") == "https://one.test/b"
+
+
+def test_channels_and_installers_are_asked_of_the_mirrors_of_conda() -> None:
+    entry = Mirror(conda={"conda-forge": "https://one.test/cf"}, installers={"miniforge": "https://one.test/{file}"})
+    here = Sources(Mirrors({"one": entry, "two": ENTRY}, clients=NoApt()), transport=Pages(""), conda=("two", "one"))
+    package = DEB.model_copy(update={"source": "conda-forge/linux-64", "path": "a-1!2.0-0.conda"})
+    installer = DEB.model_copy(update={"source": "miniforge", "path": "26.1/Miniforge3-26.1.sh"})
+    assert (here.names(package), here.names(installer)) == (("one",), ("one",))
+    assert here.urls("one", package) == ("https://one.test/cf/linux-64/a-1%212.0-0.conda",)
+    assert here.urls("one", installer) == ("https://one.test/Miniforge3-26.1.sh",)
+    with pytest.raises(RecipeError, match=r"^no mirror of the recipe carries derived$"):
+        here.names(DEB.model_copy(update={"source": "derived"}))
