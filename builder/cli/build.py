@@ -133,7 +133,12 @@ def render(
     from builder.pipeline import check_rendering, described
 
     place, found = _place(), {}
-    for name in _wanted(place, names, every or (check and not names)):
+    every = every or (check and not names)
+    for name in _wanted(place, names, every):
+        if every and not place.project.lock_path(name).exists():
+            if not as_json:
+                print(f"{place.project.recipe_path(name)}: not locked, so there is nothing to render")
+            continue
         now = described(place, name)
         if check:
             check_rendering(place, now)
