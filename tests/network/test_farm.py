@@ -22,6 +22,8 @@ from farm.installer import make_payload
 from farm.python39 import make_python
 from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
 
+from builder.conda.configuration import _plugin
+
 pytestmark = pytest.mark.network
 
 UV = Path(sys.executable).with_name("uv")
@@ -370,8 +372,58 @@ def test_a_plugin_of_the_stand_in_can_mount_its_adapter(
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout
     answer = json.loads(done.stdout)
-    assert (answer["status"], answer["sha256"]) == (200, record["sha256"])
+    assert (answer["sha256"], answer["size"]) == (record["sha256"], record["size"])
     assert good.requests[0].headers["User-Agent"].startswith("conda/25.9.1")
+
+
+def test_the_stand_in_verifies_what_it_fetches(
+    installed: Path,
+    full_farm: Farm,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, record = full_farm.channels["conda-forge"].find("zlib")
+    argv = (
+        installed / "bin/conda",
+        "fetch-for-tests",
+        f"{full_farm.mirrors[2].url}/conda-forge/{path}",
+        record["sha256"],
+    )
+    monkeypatch.setenv("CONDA_SSL_VERIFY", str(full_farm.ca_pem))
+    for stronger in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(stronger, raising=False)
+    assert json.loads(run(*argv))["sha256"] == record["sha256"]
+    for fault, expected in (("corrupt", "ChecksumMismatchError"), ("http_403", "CondaHTTPError")):
+        full_farm.mirrors[2].fault = fault
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, json.loads(done.stdout)["error"]) == (1, expected)
+
+
+@pytest.mark.parametrize("fault", ["refused", "expired", "http_403", "html_200", "truncated", "corrupt"])
+def test_the_baked_plugin_lets_the_stand_in_fetch_past_a_bad_mirror(
+    fault: str,
+    installed: Path,
+    full_farm: Farm,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stand-in has what the plugin touches of conda; that conda itself has it, only a real one can show."""
+    roots = [f"{mirror.url}/conda-forge" for mirror in full_farm.mirrors]
+    for file in _plugin(f"{installed}/lib/python3.9/site-packages"):
+        Path(file.path).parent.mkdir(exist_ok=True)
+        Path(file.path).write_text(file.content)
+    (installed / "etc/builder").mkdir(exist_ok=True)
+    (installed / "etc/builder/mirrors.json").write_text(json.dumps({"channels": {"conda-forge": roots}}))
+    path, record = full_farm.channels["conda-forge"].find("zlib")
+    argv = (installed / "bin/conda", "fetch-for-tests", f"{roots[0]}/{path}", record["sha256"])
+    monkeypatch.setenv("CONDA_SSL_VERIFY", str(full_farm.ca_pem))
+    monkeypatch.setenv("CONDA_REMOTE_MAX_RETRIES", "0")
+    for stronger in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(stronger, raising=False)
+    full_farm.mirrors[0].fault = fault
+    assert json.loads(run(*argv))["sha256"] == record["sha256"]
+    assert full_farm.mirrors[1].paths == [f"/conda-forge/{path}"]
+    monkeypatch.setenv("BUILDER_CONDA_FAILOVER", "0")
+    without = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (without.returncode, "error" in json.loads(without.stdout)) == (1, True)
 
 
 def test_the_stand_in_reads_the_condarc_of_its_root(installed: Path) -> None:

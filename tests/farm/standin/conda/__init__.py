@@ -6,3 +6,7 @@ the way that conda does. It solves nothing and installs nothing.
 """
 
 __version__ = "@VERSION@"
+
+
+class CondaError(Exception):
+    """What conda's own errors are."""

@@ -3,16 +3,19 @@
 import hashlib
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 from conda import __version__
 from conda.base.context import context, search_path
+from conda.gateways.connection import download
 from conda.plugins.manager import get_plugin_manager, invoke_pre_commands
 
 USAGE = """This is a stand-in for conda, of builder's tests. It has:
   conda --version
   conda info --json
   conda config --show --json
-  conda fetch-for-tests URL      as `conda create` would get it: prints status, size and sha256
+  conda fetch-for-tests URL [SHA256]    gets a file as `conda create` gets a package; prints its size and sha256
 """
 
 
@@ -27,7 +30,7 @@ def main(argv=None):
     if command == "config" and "--show" in argv:
         return say(json.dumps(context.settings, indent=2, sort_keys=True))
     if command == "fetch-for-tests":
-        return fetch(argv[-1])
+        return fetch(*argv[1:])
     sys.stderr.write(USAGE)
     return 0 if argv in ([], ["--help"], ["-h"]) else 2
 
@@ -47,20 +50,20 @@ def info():
     }
 
 
-def fetch(url):
-    from conda.gateways.connection.session import get_session
-
+def fetch(url, sha256=None):
+    """Gets one file as `conda create` gets a package, and verifies its hash if one is given."""
     invoke_pre_commands("create")
-    timeout = context.remote_connect_timeout_secs, context.remote_read_timeout_secs
-    try:
-        response = get_session(url).get(url, timeout=timeout)
-    except Exception as error:
-        say(json.dumps({"error": type(error).__name__, "message": str(error), "url": url}, sort_keys=True))
-        return 1
-    digest = hashlib.sha256(response.content).hexdigest()
-    facts = {"sha256": digest, "size": len(response.content), "status": response.status_code, "url": response.url}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "file")
+        try:
+            download.download(url, str(target), sha256=sha256)
+        except Exception as error:
+            say(json.dumps({"error": type(error).__name__, "message": str(error), "url": url}, sort_keys=True))
+            return 1
+        content = target.read_bytes()
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "url": url}
     say(json.dumps(facts, sort_keys=True))
-    return 0 if response.ok else 1
+    return 0
 
 
 def say(text):
