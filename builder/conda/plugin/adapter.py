@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
+import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from threading import Lock
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +29,10 @@ BEGINNINGS = {".json": b"{", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh"}
 """What an index begins with, by the end of its name: a page of HTML does not."""
 
 PACKAGES = (".conda", ".tar.bz2")
+NEEDED = ("/repodata.json", *PACKAGES)
+"""What is missing only if every mirror says so: of a platform without repodata.json conda makes an empty channel, and
+installs something older from the next one. Other indexes are options, of which conda takes what there is."""
+
 PRIVATE = ("Authorization", "Cookie", "Proxy-Authorization")
 
 log = logging.getLogger("builder_failover")
@@ -46,6 +53,7 @@ class Mirrors:
         self._failed: dict[str, None] = {}  # in order of failure
         self._bad: set[tuple[str, str]] = set()
         self._gave: dict[str, str] = {}
+        self._lock = Lock()
 
     def candidates(self, root: str, url: str) -> list[str]:
         """Who to ask for a file: the root that was asked for, then its peers; those that failed before last."""
@@ -54,17 +62,23 @@ class Mirrors:
         failed = list(self._failed)
         return sorted(order, key=lambda r: failed.index(r) + 1 if r in failed else 0)
 
-    def failed(self, root: str, why: object) -> None:
+    def failed(self, root: str, why: str) -> None:
         """To be asked last from now on; said once."""
-        if root not in self._failed:
+        with self._lock:
+            known = root in self._failed
+            self._failed[root] = None
+        if not known:
             log.warning("%s failed (%s): asking the next mirror", root, why)
-        self._failed[root] = None
+
+    def has_failed(self, root: str) -> bool:
+        """Whether it is among those that are asked last."""
+        return root in self._failed
 
     def gave(self, url: str, root: str) -> None:
         """A mirror has begun to send a package."""
         self._gave[url] = root
 
-    def blame(self, url: str, why: object) -> bool:
+    def blame(self, url: str, why: str) -> bool:
         """The package that was sent last was bad: whether another mirror can be asked for it."""
         root = self._gave.pop(url, None)
         if root is None:
@@ -93,26 +107,28 @@ class FailoverAdapter(BaseAdapter):
         """
         asked = str(request.url)
         path = asked[len(self.root) :]
-        missing: Response | None = None
-        seen: list[str] = []
+        needed = path.endswith(NEEDED)
+        missing, seen = None, dict[str, str]()
         candidates = self.mirrors.candidates(self.root, asked)
         for root in candidates:
+            if missing is not None and not needed and self.mirrors.has_failed(root):
+                continue
             try:
-                response = self._asked(request, root + path, given, patient=root == candidates[-1])
+                last = root == candidates[-1] and missing is None
+                response = self._asked(request, root + path, given, patient=last)
             except (RequestException, OSError) as error:
-                self.mirrors.failed(root, _short(error))
-                seen.append(f"{root}: {_short(error)}")
+                seen[root] = _short(error)
+                self.mirrors.failed(root, seen[root])
                 continue
             if response.status_code not in GONE:
                 self.mirrors.gave(asked, root)
                 return response
-            seen.append(f"{root}: HTTP {response.status_code}")
             missing = response
-        # conda takes a platform's missing repodata.json for an empty channel, so that all have to agree on it.
-        agreed = all(": HTTP 4" in line and line.endswith(("404", "410")) for line in seen)
-        if missing is not None and (agreed or not path.endswith("/repodata.json")):
+        if missing is not None and not (needed and seen):
             return missing
-        raise NoConnection(f"no mirror gave {path}: {'; '.join(seen)}", request=request)
+        others = {root: "HTTP 404" for root in candidates if root not in seen}
+        every = "; ".join(f"{root}: {why}" for root, why in {**seen, **others}.items())
+        raise NoConnection(f"no mirror gave {path}: {every}", request=request)
 
     def _asked(self, request: PreparedRequest, url: str, given: dict[str, Any], *, patient: bool) -> Response:
         """One mirror's answer, its redirects followed; raises RequestException or OSError when it is of no use."""
@@ -184,14 +200,18 @@ def _read(response: Response, path: str) -> None:
     beginning = BEGINNINGS.get(PurePosixPath(path).suffix)
     if response.status_code == 200 and beginning and not body.lstrip().startswith(beginning):
         raise MirrorError(f"no index: it begins with {body[:16]!r}")
+    response.raw = io.BytesIO(body)  # conda 26 reads .zst from here
 
 
 def _short(error: BaseException) -> str:
-    """An error's reason without the layers around it."""
+    """An error's reason in one line, without the layers around it and urllib3's name of the connection."""
     while getattr(error, "args", None) and isinstance(error.args[0], BaseException):
         error = error.args[0]
     reason = getattr(error, "reason", None)
-    return _short(reason) if isinstance(reason, BaseException) else str(error) or type(error).__name__
+    if isinstance(reason, BaseException):
+        return _short(reason)
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"^<?HTTPSConnection.*?\)?>?: ", "", first)
 
 
 def mount(session: Session, mirrors: Mirrors) -> None:
