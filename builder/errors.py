@@ -121,3 +121,9 @@ class FindingsError(BuilderError):
     """The audit found something as grave as `--fail-on` says, or graver."""
 
     exit_code, kind = 16, "findings"
+
+
+class UntrustedError(BuilderError):
+    """The doctor found what is wrong: TLS does not verify, or the clock is not right."""
+
+    exit_code, kind = 17, "untrusted"

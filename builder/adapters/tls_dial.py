@@ -31,12 +31,12 @@ class DialError(Exception):
 class Dial:
     """Connects to one target as often as needed; its name is resolved once."""
 
-    def __init__(self, target: Target, *, timeout: float = _CONNECT, proxy: str | None = None) -> None:
-        """proxy: instead of the environment's. Raises HostError for a proxy of an unknown kind."""
+    def __init__(self, target: Target, *, timeout: float = _CONNECT, address: str | None = None) -> None:
+        """address: there, whatever the name resolves to, and by no proxy. Raises HostError for an unknown proxy."""
         self.target, self._timeout = target, timeout
-        self._proxy = proxy or proxy_of(f"https://{target}")
+        self._proxy = None if address else proxy_of(f"https://{target}")
         self.shown_proxy = split_login(self._proxy)[0] if self._proxy else None
-        self._addresses: list[str] = []
+        self._addresses: list[str] = [address] if address else []
 
     @property
     def address(self) -> str:

@@ -74,6 +74,17 @@ def plain_answer(dial: Dial, port: int | None = None) -> tuple[str, str] | None:
     return (fields["status"], fields["location"]) if fields else None
 
 
+def plain_reach(dial: Dial) -> Reached:
+    """What a host says over plain HTTP: its time, for a comparison."""
+    try:
+        with dial.open() as connection:
+            return _reached(dial, **parse_head(_ask(connection, dial.target.host)))
+    except DialError as error:
+        return _reached(dial, trouble=error.trouble)
+    except OSError as error:
+        return _reached(dial, trouble=Trouble(cause="time-out", detail=reason(error)))
+
+
 def portal_of(host: str, answer: tuple[str, str] | None) -> str | None:
     """The login page that a plain HTTP answer is about: status 511, or sent on to somebody unrelated."""
     if answer is None:
@@ -125,8 +136,8 @@ def _presented(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
         return tuple(public())
     import _ssl  # noqa: PLC0415 - the number of an encoding
 
-    der: int = _ssl.ENCODING_DER  # type: ignore[attr-defined]
-    inner: Any = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
+    der: int = _ssl.ENCODING_DER
+    inner: Any = secure._sslobj  # type: ignore[attr-defined]
     return tuple(certificate.public_bytes(der) for certificate in inner.get_unverified_chain() or ())
 
 

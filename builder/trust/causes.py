@@ -35,12 +35,14 @@ _TABLE: Final = (
         id="clock-behind",
         sentence="The clock of this machine is {drift} behind: the certificate of {host} is good, from {date} on.",
         side="client",
+        cure="set the clock",
         codes=(9,),
     ),
     Cause(
         id="clock-ahead",
         sentence="The clock of this machine is {drift} ahead: the certificate of {host} was good until {date}.",
         side="client",
+        cure="set the clock",
         codes=(10,),
     ),
     Cause(
@@ -61,11 +63,13 @@ _TABLE: Final = (
         id="expired-root",
         sentence="The chain of {host} ends in {subject}, a root in {store} that expired on {date}: the store is old.",
         side="client",
+        cure="take a newer store: update the package ca-certificates, or certifi",
         codes=(10,),
     ),
     Cause(
         id="not-yet-valid",
-        sentence="The certificate {subject} of {host} is valid only from {date} on, and the clock of this machine agrees "
+        sentence="The certificate {subject} of {host} is valid only from {date} on, and the clock of this "
+        "machine agrees "
         "with the others.",
         side="server",
         cure="use the certificate from {date} on, and the one before it until then",
@@ -102,6 +106,8 @@ _TABLE: Final = (
         id="unknown-root",
         sentence="{issuer}, who issued the certificate of {host}, is unknown to {store}, and {host} does not send it.",
         side="client",
+        cure="get the certificate of {issuer} from those who run {host}; `builder doctor {host} --try FILE` says "
+        "whether it is the one",
         codes=(20,),
     ),
     Cause(
@@ -109,18 +115,23 @@ _TABLE: Final = (
         sentence="The chain of {host} ends in {subject}, a root that {host} sends along and {store} does not have: "
         "a private authority, or a proxy that signs anew.",
         side="client",
+        cure="have the certificate made anew: as it is, it would not verify once trusted either",
         codes=(19,),
     ),
     Cause(
         id="interception",
-        sentence="A proxy on the way re-signs TLS: {issuer}, unknown to {store}, vouches for unrelated hosts ({hosts}).",
+        sentence="A proxy on the way re-signs TLS: {issuer}, unknown to {store}, vouches for unrelated hosts "
+        "({hosts}).",
         side="client",
+        cure="get the certificate of {issuer} from those who run {host}; `builder doctor {host} --try FILE` says "
+        "whether it is the one",
         codes=(18, 19, 20),
     ),
     Cause(
         id="self-signed",
         sentence="The certificate of {host} is signed by itself, and {store} does not have it.",
         side="client",
+        cure="have the certificate made anew: as it is, it would not verify once trusted either",
         codes=(18,),
     ),
     Cause(
@@ -134,13 +145,18 @@ _TABLE: Final = (
         id="anchor-without-issuer",
         sentence="{store} holds {subject}, an intermediate, without its root {issuer}.",
         side="client",
+        cure="get the certificate of {issuer} from those who run {host}; `builder doctor {host} --try FILE` says "
+        "whether it is the one",
         codes=(2, 20),
         library=False,
     ),
     Cause(
         id="pinned-leaf",
-        sentence="{store} holds the certificate of {host} itself, which is no root: a leaf is no anchor for most clients.",
+        sentence="{store} holds the certificate of {host} itself, which is no root: a leaf is no anchor for most "
+        "clients.",
         side="client",
+        cure="get the certificate of {issuer} from those who run {host}; `builder doctor {host} --try FILE` says "
+        "whether it is the one",
         codes=(2, 20, 21),
         library=False,
     ),
@@ -167,7 +183,8 @@ _TABLE: Final = (
     ),
     Cause(
         id="issuer-is-no-ca",
-        sentence="{subject} issued a certificate in the chain of {host} and is no authority (basicConstraints, keyUsage).",
+        sentence="{subject} issued a certificate in the chain of {host} and is no authority (basicConstraints, "
+        "keyUsage).",
         side="server",
         cure="issue {subject} as a CA (basicConstraints CA:TRUE, keyUsage keyCertSign), or sign with one that is",
         codes=(79, 24, 32),
@@ -247,7 +264,8 @@ _TABLE: Final = (
         id="connection-refused",
         sentence="Nothing listens on port {port} of {host}: the connection is refused.",
         side="network",
-        cure="check the port, and that the server runs; or a firewall refuses, and a proxy (HTTPS_PROXY) has to be used",
+        cure="check the port, and that the server runs; or a firewall refuses, and a proxy (HTTPS_PROXY) has "
+        "to be used",
         answered=False,
     ),
     Cause(

@@ -104,7 +104,7 @@ def read(der: bytes) -> Cert | None:
         warnings.simplefilter("ignore")  # serial number 0, negative ones, and more that RFC 5280 forbids
         try:
             return _read(parsed(der))
-        except Exception:  # noqa: BLE001 - the bytes are a stranger's, and the library's refusals are of many kinds
+        except Exception:
             return None
 
 
@@ -137,7 +137,7 @@ def _pkcs7(text: bytes) -> tuple[bytes, ...]:
 
     try:
         return tuple(c.public_bytes(Encoding.DER) for c in pkcs7.load_der_pkcs7_certificates(text))
-    except Exception:  # noqa: BLE001 - as in `read`
+    except Exception:
         return ()
 
 
@@ -147,11 +147,11 @@ def _read(certificate: x509.Certificate) -> Cert:
 
     faults: list[str] = []
     fields: dict[str, Any] = {}
-    extensions = _or(lambda: list(certificate.extensions), [], faults)
+    extensions: list[x509.Extension[Any]] = _or(lambda: list(certificate.extensions), [], faults)
     for extension in extensions:
         try:
             fields |= _field(extension)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             faults.append(f"{extension.oid.dotted_string}: {error}")
     key, bits, rsa = _or(lambda: _key(certificate.public_key()), ("unknown", 0, False), faults)
     algorithm = _or(lambda: certificate.signature_hash_algorithm, None, faults)
@@ -177,12 +177,12 @@ def _read(certificate: x509.Certificate) -> Cert:
 def _or(get: Callable[[], _T], otherwise: _T, faults: list[str]) -> _T:
     try:
         return get()
-    except Exception as error:  # noqa: BLE001 - as in `read`
+    except Exception as error:
         faults.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
         return otherwise
 
 
-def _field(extension: x509.Extension[Any]) -> dict[str, Any]:
+def _field(extension: x509.Extension[Any]) -> dict[str, Any]:  # noqa: PLR0911 - one for each
     """The fields of `Cert` that an extension fills."""
     from cryptography import x509  # noqa: PLC0415
 

@@ -125,7 +125,7 @@ def _strength(path: Path) -> Iterator[Problem]:
             yield Problem(cause="weak-key", cert=cert, detail=cert.key)
     for cert in path.certs[:-1] if path.top.self_issued else path.certs:
         if cert.digest in _WEAK_DIGESTS:
-            yield Problem(cause="weak-signature", cert=cert, detail=cert.digest.upper())
+            yield Problem(cause="weak-signature", cert=cert, detail=cert.digest.upper().replace("SHA", "SHA-"))
 
 
 def _dates(path: Path, at: datetime) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ def new_key(bits: int = 0) -> Key:
     return rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
 
 
-def make(  # noqa: C901, PLR0912 - one line for each field
+def make(
     name: str | None,
     by: Made | None = None,
     *,
@@ -52,7 +52,7 @@ def make(  # noqa: C901, PLR0912 - one line for each field
     path_length: int | None = None,
     sans: tuple[str, ...] | None = None,
     days: float = 90,
-    begun: float = 1,
+    begun: float | None = None,
     key: Key = None,
     ski: bool = True,
     aki: bool = True,
@@ -61,7 +61,7 @@ def make(  # noqa: C901, PLR0912 - one line for each field
     permitted: str | None = None,
     aia: str | None = None,
 ) -> Made:
-    """days: until it expires, from now; begun: since when it is valid; `by` None: self-signed."""
+    """days: until it expires, from now; begun: days since it became valid; `by` None: self-signed."""
     key = key or new_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name is not None else [])
     issuer, signer = (by.cert.subject, by.key) if by else (subject, key)
@@ -69,7 +69,7 @@ def make(  # noqa: C901, PLR0912 - one line for each field
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer)
         .public_key(key.public_key())
         .serial_number(secrets.randbits(120) + 1)
-        .not_valid_before(NOW - timedelta(days=begun))
+        .not_valid_before(NOW - timedelta(days=(900 if ca else 1) if begun is None else begun))
         .not_valid_after(NOW + timedelta(days=days))
     )
     if ca is not None:
@@ -90,9 +90,7 @@ def make(  # noqa: C901, PLR0912 - one line for each field
         constraints = x509.NameConstraints([x509.DNSName(permitted)], None)
         builder = builder.add_extension(constraints, True)
     if aia:
-        access = x509.AccessDescription(
-            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia)
-        )
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia))
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), False)
     return Made(cert=builder.sign(signer, hashes.SHA256()), key=key)
 
@@ -120,7 +118,7 @@ def rsa_root() -> Made:
 
 
 @cache
-def root(name: str = "Test Root", days: float = 900, begun: float = 30) -> Made:
+def root(name: str = "Test Root", days: float = 900, begun: float = 900) -> Made:
     return make(name, ca=True, days=days, begun=begun)
 
 
@@ -138,7 +136,14 @@ def _general(text: str) -> x509.GeneralName:
 
 def _signing() -> x509.KeyUsage:
     off = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
         False,
     )
     return x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **off)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from chains.factory import Made, altered, intermediate, make, new_key, root, rsa_root, with_sha1
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from chains.factory import Made, altered, intermediate, make, new_key, root, rsa_root, with_sha1
 
 NAME: Final = "app.site.test"
 
@@ -25,7 +26,7 @@ class Scenario:
     drift: timedelta = timedelta(0)
     """What the server's Date says, against this host's clock."""
     elsewhere: tuple[Made, ...] = ()
-    """To be had from the issuer's URL, first one first."""
+    """To be had from the issuer's URL, which the scenario then takes as its argument; first one first."""
     add: tuple[Made, ...] = ()
     """The remedy: trust these as well."""
     wrong: tuple[Made, ...] = ()
@@ -85,8 +86,8 @@ def no_san() -> Scenario:
     return replace(good(), cause="no-san", sent=(leaf(sans=()), intermediate()), reissued=good().sent)
 
 
-def missing_intermediate() -> Scenario:
-    one = leaf(aia="http://127.0.0.1:{aia}/ca.der")
+def missing_intermediate(url: str | None = None) -> Scenario:
+    one = leaf(aia=url)
     return replace(
         good(),
         cause="missing-intermediate",
@@ -99,9 +100,9 @@ def missing_intermediate() -> Scenario:
     )
 
 
-def unknown_root() -> Scenario:
+def unknown_root(url: str | None = None) -> Scenario:
     hidden = root("Hidden Root")
-    middle = make("Hidden Intermediate", hidden, ca=True, aia="http://127.0.0.1:{aia}/ca.der")
+    middle = make("Hidden Intermediate", hidden, ca=True, aia=url)
     sent = (leaf(middle), middle)
     return replace(
         good(),
@@ -116,7 +117,9 @@ def unknown_root() -> Scenario:
 
 def bad_signature() -> Scenario:
     sent = (altered(leaf()), intermediate())
-    return replace(good(), cause="bad-signature", sent=sent, wrong=(intermediate(),), reissued=good().sent, codes=(7, 20))
+    return replace(
+        good(), cause="bad-signature", sent=sent, wrong=(intermediate(),), reissued=good().sent, codes=(7, 20)
+    )
 
 
 def another_key() -> Scenario:
@@ -255,7 +258,7 @@ def cross_signed_and_good() -> Scenario:
     return replace(one, cause=None, trusted=(*one.trusted, *one.add), codes=())
 
 
-FAILING: Final[tuple[Callable[[], Scenario], ...]] = (
+FAILING: Final[tuple[Callable[..., Scenario], ...]] = (
     expired_leaf,
     expired_intermediate,
     not_yet_valid,

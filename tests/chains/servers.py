@@ -112,13 +112,12 @@ def silent() -> Iterator[Listening]:
 
 
 @contextmanager
-def file_server(*files: bytes) -> Iterator[Listening]:
-    """HTTP: the nth request gets the nth file, later ones the last."""
-    left = list(files)
+def file_server(files: list[bytes]) -> Iterator[Listening]:
+    """HTTP: each request gets the first file, which goes from the list unless it is the last one."""
 
     def handle(connection: socket.socket) -> None:
         connection.recv(65536)
-        data = left.pop(0) if len(left) > 1 else left[0]
+        data = files.pop(0) if len(files) > 1 else files[0]
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(data)
         connection.sendall(head + data)
 

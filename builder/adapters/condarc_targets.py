@@ -1,0 +1,88 @@
+"""The hosts that a conda configuration asks: every channel of a `.condarc`, or of the ones in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from builder.errors import RecipeError
+from builder.trust.reached import Target
+
+_NAMES: Final = (".condarc", "condarc", "*.condarc", "*condarc*.y*ml", "condarc.d/*.y*ml")
+_ALIAS: Final = "https://conda.anaconda.org"
+_DEFAULTS: Final = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+_LARGEST: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel's URL, and the file that has it."""
+
+    url: str
+    where: str
+
+
+def is_condarc(text: str) -> bool:
+    """True for an existing file or folder: whoever means a host of that name writes a URL."""
+    return Path(text).exists()
+
+
+def channels_of(path: Path) -> tuple[Channel, ...]:
+    """Every https channel in the file, or in the folder's files. Raises RecipeError when none can be read."""
+    files = sorted({f for name in _NAMES for f in path.glob(name) if f.is_file()}) if path.is_dir() else [path]
+    found = [Channel(url, str(file)) for file in files for url in _urls(_document(file))]
+    if not found:
+        remedy = "conda's own configuration is shown by `conda config --show-sources`"
+        raise RecipeError("no channel in there", where=str(path), remedy=remedy)
+    return tuple({c.url: c for c in found}.values())
+
+
+def targets_of(channels: tuple[Channel, ...]) -> tuple[Target, ...]:
+    """Each host once. Plain http channels have no TLS to diagnose."""
+    return tuple(dict.fromkeys(Target.of(c.url) for c in channels if c.url.startswith("https://")))
+
+
+def _document(file: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - not on the path of `builder --help`
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        text = file.read_bytes()[:_LARGEST].decode("utf-8", "replace")
+        found = YAML(typ="safe").load(text)
+    except (OSError, YAMLError, ValueError) as error:
+        raise RecipeError("the file cannot be read", where=str(file), seen=str(error).partition("\n")[0]) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _urls(document: dict[str, Any]) -> Iterator[str]:
+    """In the order of the file; a name is a channel of the alias, as conda has it."""
+    alias = str(document.get("channel_alias") or _ALIAS).rstrip("/")
+    custom = _mapping(document.get("custom_channels"))
+    groups = _mapping(document.get("custom_multichannels"))
+    groups.setdefault("defaults", document.get("default_channels") or list(_DEFAULTS))
+    names = _texts(document.get("channels")) or _texts(document.get("default_channels"))
+    for name in [*names, *(n for n in custom if n not in names)]:
+        for one in _texts(groups.get(name)) or [name]:
+            yield _url(one, alias, custom)
+    for group in (groups[name] for name in groups if name != "defaults" or "default_channels" in document):
+        yield from (_url(one, alias, custom) for one in _texts(group))
+
+
+def _url(name: str, alias: str, custom: dict[str, Any]) -> str:
+    if "://" in name:
+        return name
+    first = name.split("/", maxsplit=1)[0]
+    base = str(custom.get(name) or custom.get(first) or alias).rstrip("/")
+    return f"{base}/{name}"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(k): v for k, v in value.items()} if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [str(v) for v in value if isinstance(v, str)] if isinstance(value, list) else []

@@ -1,0 +1,139 @@
+"""The doctor for one host: asks, judges, compares, tries remedies, and gives one diagnosis."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from builder.adapters.tls_case import DATES, WRONG_CLOCK, Case, Options
+from builder.adapters.tls_dial import Dial
+from builder.adapters.tls_probe import attempt, plain_answer, portal_of, reach
+from builder.adapters.tls_remedies import Trial
+from builder.adapters.together import Asked, together
+from builder.adapters.trust_stores import Store, bundle_store, find_stores
+from builder.adapters.verifiers import library_verdict
+from builder.trust.causes import CAUSES
+from builder.trust.certs import read
+from builder.trust.clients import affected
+from builder.trust.diagnosis import (
+    VERIFIES,
+    CrossCheck,
+    Diagnosis,
+    at_text,
+    cross_check,
+    named_clock,
+    of_trouble,
+    rows_of,
+    sentence_of,
+)
+from builder.trust.reached import Reached, Target, Trouble, Verdict
+
+__all__ = ["Options", "examine"]
+_OLD = {"SSLv3": "SSL 3", "TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1"}
+
+
+def examine(target: Target, options: Options) -> Diagnosis:
+    """The diagnosis of one host. Raises RecipeError for an unreadable bundle, HostError for an unknown proxy."""
+    dial = Dial(target, address=options.address)
+    given = _given(options)
+    finding = None if given else Asked([find_stores])
+    reached = reach(dial)
+    if trouble := _trouble(dial, reached, options):
+        return of_trouble(dataclasses.replace(reached, trouble=trouble))
+    stores: Any = given or (finding.answers(5)[0] if finding else None) or find_stores()
+    sent = tuple(dict.fromkeys(c for der in reached.chain if (c := read(der))))
+    return _diagnosis(Case(dial=dial, reached=reached, sent=sent, stores=stores, options=options))
+
+
+def _given(options: Options) -> tuple[Store, ...]:
+    return (bundle_store(options.bundle),) if options.bundle else options.stores or ()
+
+
+def _trouble(dial: Dial, reached: Reached, options: Options) -> Trouble | None:
+    """Why there is no chain to judge."""
+    if reached.trouble:
+        return _portal(dial, reached.trouble, options) or reached.trouble
+    if not reached.chain or read(reached.chain[0]) is None:
+        detail = f"{len(reached.chain[0])} bytes that are no X.509 certificate" if reached.chain else "there is none"
+        return Trouble(cause="unreadable-certificate", detail=detail)
+    if reached.version in _OLD:
+        return Trouble(cause="protocol-too-old", detail=_OLD[reached.version])
+    return None
+
+
+def _portal(dial: Dial, trouble: Trouble, options: Options) -> Trouble | None:
+    """A connection that breaks may be a login page's doing: port 80 tells."""
+    if trouble.cause not in ("reset-in-handshake", "handshake-refused", "connection-refused"):
+        return None
+    (answer,) = together([functools.partial(plain_answer, dial, options.http_port)], 2.0)
+    portal = portal_of(dial.target.host, answer)
+    return Trouble(cause="captive-portal", detail=portal) if portal else None
+
+
+def _diagnosis(case: Case) -> Diagnosis:
+    """Everything, with the one cause."""
+    case.more  # noqa: B018 - others are asked while we judge
+    cause, fields = case.named()
+    checks = tuple(_cross_checks(case, cause))
+    odd = [c.verdict.text for c in checks if not (c.library or c.verdict.ok or c.verdict.code)]
+    if cause == VERIFIES and odd:
+        detail = f"a cipher or key exchange that is no longer taken ({odd[0]})"
+        trouble = Trouble(cause="protocol-too-old", detail=detail)
+        return of_trouble(dataclasses.replace(case.reached, trouble=trouble))
+    ends = case.judgement.path.top if case.unanchored else None
+    return Diagnosis(
+        target=case.dial.target,
+        cause=cause,
+        sentence=sentence_of(cause, case.dial.target, **fields),
+        reached=case.reached,
+        evidence=tuple(_evidence(case)),
+        chain=rows_of(case.graph, case.judgement),
+        stores=tuple(case.store_verdicts()),
+        cross_checks=checks,
+        also=tuple(case.also(cause)),
+        remedies=tuple(Trial(case).all(cause, fields)),
+        clients=affected(cause),
+        issuer=ends,
+    )
+
+
+def _cross_checks(case: Case, cause: str) -> Iterator[CrossCheck]:
+    anchors, entry = list(case.store.anchors), CAUSES[cause]
+    name = case.dial.target.host
+    plain, strict, library = together(
+        [
+            lambda: attempt(case.dial, anchors),
+            lambda: attempt(case.dial, anchors, strict=True),
+            lambda: library_verdict(case.sent, anchors, name=name, at=case.now),
+        ],
+        5.0,
+    )
+    late = Verdict(ok=False, text="no answer in time")
+    version = " ".join(ssl.OPENSSL_VERSION.split()[:2])
+    yield cross_check(f"{version}, as Python up to 3.12 asks", plain or late, entry)
+    expected = not case.judgement.problems and not case.judgement.strict
+    verdict = strict or late
+    agrees = verdict.ok is expected if cause in (VERIFIES, "strict") else cross_check("", verdict, entry).agrees
+    agrees = agrees or (not entry.codes and not verdict.ok and bool(case.judgement.strict))
+    yield CrossCheck(who=f"{version}, strict, as Python 3.13 asks", verdict=verdict, agrees=agrees)
+    yield cross_check("cryptography's x509.verification", library or late, entry, library=True)
+
+
+def _evidence(case: Case) -> Iterator[str]:
+    reached = case.reached
+    way = f" by the proxy {reached.proxy}" if reached.proxy else ""
+    yield f"connected to {reached.address}{way}, {reached.version}, {len(case.sent)} certificates sent"
+    dates = [r for r in (reached, *case.neighbours_there) if r.drift is not None]
+    if dates and (abs(case.drift or 0) > WRONG_CLOCK or case.causes & DATES):
+        told = (
+            f"{r.target.host} {named_clock(r.drift or 0)} {'behind' if (r.drift or 0) < 0 else 'ahead'}" for r in dates
+        )
+        yield f"this machine's clock, {at_text(case.now)}, by the dates of others: {', '.join(told)}"
+    elif reached.drift is not None:
+        yield f"this machine's clock differs from the server's by {abs(reached.drift):.0f} s"
+    for cert in case.sent:
+        for fault in cert.faults[:3]:
+            yield f"{cert.subject}: {fault}"

@@ -1,0 +1,62 @@
+"""Verifications in other processes, which can be ended: `x509.verification`, and OpenSSL at another time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import builder.trust.library
+from builder.trust.certs import Cert
+from builder.trust.names import address
+from builder.trust.reached import Verdict
+
+_PATIENCE: Final = 1.8
+
+
+def library_verdict(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at: datetime) -> Verdict:
+    """What `x509.verification` says, within 1.8 s."""
+    question = {"chain": _texts(chain), "anchors": _texts(anchors), "name": name, "at": at.isoformat()}
+    argv = [sys.executable, "-I", str(builder.trust.library.__file__)]
+    try:
+        done = subprocess.run(
+            argv, input=json.dumps(question), capture_output=True, text=True, timeout=_PATIENCE, check=True
+        )
+        found = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return Verdict(ok=False, text=f"no answer within {_PATIENCE} s")
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return Verdict(ok=False, text=f"could not be asked: {type(error).__name__}")
+    return Verdict(ok=bool(found["ok"]), text=str(found["text"]))
+
+
+def verdict_at(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at: datetime) -> Verdict:
+    """The same chain at another time: by the `openssl` command where there is one, else by the library."""
+    program = shutil.which("openssl")
+    if not program:
+        return library_verdict(chain, anchors, name=name, at=at)
+    asked = "-verify_ip" if address(name) else "-verify_hostname"
+    with tempfile.TemporaryDirectory(prefix="builder-") as folder:
+        files = [Path(folder, n) for n in ("leaf.pem", "sent.pem", "anchors.pem")]
+        for path, certs in zip(files, (chain[:1], chain[1:] or chain[:1], anchors), strict=True):
+            path.write_text("".join(c.pem for c in certs))
+        leaf, sent, roots = map(str, files)
+        argv = [program, "verify", "-no-CAfile", "-no-CApath", "-no-CAstore", "-CAfile", roots, "-untrusted", sent]
+        argv += ["-attime", str(int(at.timestamp())), "-purpose", "sslserver", "-auth_level", "2", asked, name, leaf]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return Verdict(ok=False, text="openssl verify gave no answer")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error ")]
+    return Verdict(ok=done.returncode == 0, text=lines[0] if lines else "")
+
+
+def _texts(certs: Sequence[Cert]) -> list[str]:
+    return [base64.b64encode(c.der).decode() for c in certs]

@@ -1,0 +1,114 @@
+"""The clients of this machine, each asked the same: does it accept this server, with these anchors, by this name?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_PYTHON = """
+import socket, ssl, sys
+port, name, anchors = sys.argv[1:]
+context = ssl.create_default_context(cafile=anchors)
+with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as plain:
+    context.wrap_socket(plain, server_hostname=name).close()
+"""
+_REQUESTS = """
+import sys, urllib3
+port, name, anchors = sys.argv[1:]
+pool = urllib3.HTTPSConnectionPool("127.0.0.1", int(port), ca_certs=anchors, server_hostname=name, assert_hostname=name)
+pool.request("GET", "/", retries=False, timeout=5)
+"""
+_NODE = """
+const [port, name, anchors] = process.argv.slice(1);
+const ca = require('fs').readFileSync(anchors);
+const identity = (_, cert) => require('tls').checkServerIdentity(name, cert);
+const options = {host: '127.0.0.1', port: +port, ca, checkServerIdentity: identity};
+if (!/^[0-9.]+$/.test(name)) options.servername = name;
+require('tls').connect(options, () => process.exit(0)).on('error', e => { console.error(e.code); process.exit(1); });
+"""
+_JAVA = Path(__file__).with_name("Asks.java")
+Ask = Callable[[int, str, Path], bool]
+
+
+def pythons() -> dict[str, str]:
+    """`3.9` to the interpreter, for each that pyenv has here; and the one that runs this."""
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    for path in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python")):
+        found.setdefault(".".join(path.parts[-3].split(".")[:2]), str(path))
+    return found
+
+
+def clients() -> Mapping[str, Ask]:
+    """Every client that is here, by name."""
+    found: dict[str, Ask] = {f"python {v}": _by(p, "-c", _PYTHON) for v, p in pythons().items()}
+    found["urllib3"] = _by(sys.executable, "-c", _REQUESTS)
+    if node := shutil.which("node"):
+        found["node"] = _by(node, "-e", _NODE)
+    if java := shutil.which("java"):
+        found["java"] = _java(java)
+    if curl := shutil.which("curl"):
+        found["curl"] = lambda port, name, anchors: _ran(
+            [
+                curl,
+                "-sS",
+                "-o",
+                "/dev/null",
+                "--cacert",
+                str(anchors),
+                "--connect-to",
+                f"{name}:{port}:127.0.0.1:{port}",
+                f"https://{name}:{port}/",
+            ]
+        )
+    if git := shutil.which("git"):
+        found["git"] = lambda port, name, anchors: "SSL" not in _said(git, port, name, anchors)
+    return found
+
+
+def _by(*program: str) -> Ask:
+    return lambda port, name, anchors: _ran([*program, str(port), name, str(anchors)])
+
+
+def _java(program: str) -> Ask:
+    """With a PKCS#12 file that openssl makes of the anchors."""
+
+    def ask(port: int, name: str, anchors: Path) -> bool:
+        store = anchors.with_suffix(".p12")
+        make = [
+            "keytool",
+            "-importcert",
+            "-noprompt",
+            "-trustcacerts",
+            "-storetype",
+            "PKCS12",
+            "-storepass",
+            "changeit",
+        ]
+        store.unlink(missing_ok=True)
+        for number, pem in enumerate(anchors.read_text().split("-----BEGIN")[1:]):
+            one = anchors.with_name(f"{number}.pem")
+            one.write_text("-----BEGIN" + pem)
+            _run([*make, "-keystore", str(store), "-alias", str(number), "-file", str(one)]).check_returncode()
+        return _ran([program, str(_JAVA), str(port), name, str(store)])
+
+    return ask
+
+
+def _said(git: str, port: int, name: str, anchors: Path) -> str:
+    argv = [git, "-c", f"http.sslCAInfo={anchors}", "-c", f"http.curloptResolve={name}:{port}:127.0.0.1"]
+    said = _run([*argv, "ls-remote", f"https://{name}:{port}/x"]).stderr
+    return "SSL" if "certificate" in said.lower() or "ssl" in said.lower() else said
+
+
+def _ran(argv: list[str]) -> bool:
+    return _run(argv).returncode == 0
+
+
+def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    hidden = ("SSL_CERT", "CURL_CA", "GIT_SSL", "NODE_EXTRA", "REQUESTS_CA")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(hidden) and not k.lower().endswith("_proxy")}
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=20)
