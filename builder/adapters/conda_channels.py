@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from builder.adapters.conda_cache import RepodataCache
 from builder.adapters.conda_repodata import Copy, Gathered, Gatherer, Roots
 from builder.conda.solve import hashes, solve
 from builder.errors import Fault, IntegrityError, NetworkError
@@ -36,24 +38,29 @@ class MirroredChannels:
         """See `builder.stages.lock_ports.Channels`."""
         sources = [f"{channel}/{subdir}" for channel in asked.channels for subdir in (asked.subdir, "noarch")]
         gathered = self._gathered(sources, mirrors, tell)
-        chosen = [max(of.copies, key=lambda copy: copy.newest) for of in gathered]  # the first of equally new ones
+        chosen = [newest(of.copies) for of in gathered]
         tell("solving conda packages")
         solution = solve([copy.part for copy in chosen], asked, keep=keep, where=where)
         tell("comparing mirrors")
         for of, copy in zip(gathered, chosen, strict=True):
             _agree(of, copy, solution.packages)
-        notes = (note for of, copy in zip(gathered, chosen, strict=True) for note in _notes(of, copy))
-        return CondaSolved(packages=solution.packages, uploaded=solution.newest, notes=tuple(notes))
+        notes = _notes(gathered, chosen)
+        return CondaSolved(packages=solution.packages, uploaded=solution.newest, notes=notes)
 
     def _gathered(
         self, sources: Sequence[str], mirrors: tuple[str, ...], tell: Callable[[str], None]
     ) -> list[Gathered]:
         """Each subdir from the mirrors that carry it. Raises NetworkError for those that nobody gives."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        gatherer = Gatherer(mirrors=self._mirrors, folder=self._folder, advance=_counter(tell))
+        cache = RepodataCache(self._folder)
+        cache.prune()
+        gatherer = Gatherer(mirrors=self._mirrors, cache=cache, advance=_counter(tell))
         names = {s: [n for n in dict.fromkeys(mirrors) if self._mirrors.carries(n, s)] for s in sources}
         with ThreadPoolExecutor(len(sources)) as pool:
-            gathered = list(pool.map(lambda source: gatherer.gather(source, names[source]), sources))
+            try:
+                gathered = list(pool.map(lambda source: gatherer.gather(source, names[source]), sources))
+            except BaseException:  # Ctrl-C too: the pool waits for its threads, and they for the mirrors
+                gatherer.stop.set()
+                raise
         if silent := [of for of in gathered if not of.copies]:
             raise _nobody_gives(silent, mirrors)
         return gathered
@@ -94,14 +101,31 @@ def _agree(of: Gathered, chosen: Copy, packages: Sequence[CondaPackage]) -> None
                 )
 
 
-def _notes(of: Gathered, chosen: Copy) -> Iterator[str]:
+def newest(copies: Sequence[Copy]) -> Copy:
+    """The newest one; of equally new ones that which most mirrors have, then the first in the recipe's order."""
+    votes = Counter(copy.sha256 for copy in copies)
+    return max(copies, key=lambda copy: (copy.newest, votes[copy.sha256]))
+
+
+def _notes(gathered: Sequence[Gathered], chosen: Sequence[Copy]) -> tuple[str, ...]:
+    """What was wrong with which mirror, once for all subdirs of which it is true."""
+    found: dict[str, list[str]] = {}
+    for of, best in zip(gathered, chosen, strict=True):
+        for note in _notes_of(of, best):
+            found.setdefault(note, []).append(of.source)
+    return tuple(f"{note} ({', '.join(sources)})" for note, sources in found.items())
+
+
+def _notes_of(of: Gathered, best: Copy) -> Iterator[str]:
     for copy in of.copies:
-        if chosen.newest - copy.newest >= _HOUR:
-            yield f"{copy.mirror} is {_span(chosen.newest - copy.newest)} behind {chosen.mirror} with {of.source}"
+        if best.newest - copy.newest >= _HOUR:
+            yield f"{copy.mirror}: its repodata is {_span(best.newest - copy.newest)} behind {best.mirror}'s, not used"
+        elif copy.newest == best.newest and copy.sha256 != best.sha256:
+            yield f"{copy.mirror}: its repodata differs from {best.mirror}'s, though as new, not used"
     for name, said in of.failed.items():
-        yield f"{name} was left out for {of.source}: {said.cause}"
+        yield f"{name}: left out, {said.cause}"
     for name in of.slow:
-        yield f"{name} was left out for {of.source}: it was slow, and others had answered"
+        yield f"{name}: left out, slow when others had answered"
 
 
 def _span(seconds: int) -> str:
@@ -110,20 +134,28 @@ def _span(seconds: int) -> str:
 
 
 def _nobody_gives(silent: Sequence[Gathered], mirrors: tuple[str, ...]) -> NetworkError:
-    faults = tuple(
-        Fault(what=f"{of.source}: {name}: {said.cause}", where=said.host, remedy=_remedy(of, said.cause))
-        for of in silent
-        for name, said in of.failed.items()
-    )
+    """Each mirror with its cause, once for all subdirs that it has it for."""
+    causes: dict[tuple[str, str, str], list[str]] = {}
+    for of in silent:
+        for name, said in of.failed.items():
+            causes.setdefault((name, said.cause, said.host or ""), []).append(of.source)
+    order = sorted(causes, key=lambda key: mirrors.index(key[0]))
     return NetworkError(
         f"no mirror gives the repodata of {', '.join(of.source for of in silent)}",
-        seen=f"mirrors: {', '.join(mirrors)}",
-        faults=faults,
+        where="conda.mirrors",
+        faults=tuple(_fault(*key, sources=causes[key]) for key in order),
         remedy="see `builder mirrors probe`; `builder doctor` tells why TLS fails here",
     )
 
 
-def _remedy(of: Gathered, cause: str) -> str | None:
-    if cause in ("HTTP 403", "HTTP 404"):
-        return f"conda would take {of.source} for empty there, and install something else: name a mirror that has it"
-    return None
+def _fault(name: str, cause: str, host: str, *, sources: list[str]) -> Fault:
+    native = [source for source in sources if not source.endswith("/noarch")]
+    missing = native and cause.startswith(("HTTP 403", "HTTP 404"))
+    return Fault(
+        what=f"{name}: {cause}",
+        where=f"{', '.join(sources)}{f' on {host}' if host else ''}",
+        remedy=f"name a mirror that has {native[0]}: conda itself would take it for empty here, and install something "
+        "older"
+        if missing
+        else None,
+    )

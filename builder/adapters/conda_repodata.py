@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import queue
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Protocol
 
 import zstandard
 
-from builder.adapters.http import Body, Http
+from builder.adapters.conda_cache import ConditionalHttp, Kept, RepodataCache
+from builder.adapters.http import Body
 from builder.conda.repodata import Reading
 from builder.conda.solve import Part, fault
-from builder.errors import BuilderError
+from builder.errors import BuilderError, DiskError
+from builder.mirrors.race import Stopped
 from builder.mirrors.transport import Unavailable
 from builder.models.base import Sha256
 
@@ -25,12 +25,17 @@ MIRRORS: Final = 3
 """Mirrors whose repodata is compared: enough to tell a stale or lying one, and no more load on them than that."""
 GRACE: Final = 2.0
 """Seconds that the others have when one mirror has given its repodata, and half of what that one took beside."""
-WINDOW, SLOWEST = 20.0, 20_000
-"""Fewer bytes than that in so many seconds: a mirror that drips is as good as dead."""
 ROUNDS: Final = 2
 LONGEST_WAIT: Final = 10.0
 """Seconds: no server's Retry-After is obeyed beyond that."""
-_LARGEST: Final = 4_000_000_000
+WINDOW: Final = 20.0
+SLOWEST: Final = 20_000
+"""Fewer bytes than that in WINDOW seconds: a mirror that drips is as good as dead."""
+LARGEST: Final = 4_000_000_000
+"""Bytes of repodata.json: ten times conda-forge's. A mirror could send a bomb."""
+_TICK: Final = 0.2
+_BITE: Final = 4096
+"""Bytes to unpack at a time: of a bomb, a thousandth part goes off before it is noticed."""
 
 
 class Roots(Protocol):
@@ -63,9 +68,12 @@ class Gathered:
     copies: tuple[Copy, ...]
     """In the recipe's order of mirrors."""
     failed: dict[str, Unavailable]
-    """By mirror, in the order of failing."""
+    """By mirror, in the recipe's order."""
     slow: tuple[str, ...]
     """Mirrors that were not waited for."""
+
+
+Result = tuple[str, "Copy | Unavailable | DiskError"]
 
 
 @dataclass(kw_only=True)
@@ -73,7 +81,7 @@ class _Asked:
     """One mirror that is being asked, in a thread of its own."""
 
     mirror: str
-    transport: Http = field(default_factory=Http)
+    transport: ConditionalHttp = field(default_factory=ConditionalHttp)
     over: threading.Event = field(default_factory=threading.Event)
 
     def abandon(self) -> None:
@@ -82,82 +90,89 @@ class _Asked:
         self.transport.close()
 
 
-class Abandoned(Exception):  # noqa: N818 - no error: others were faster
-    """Nobody waits for this download any more."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Gatherer:
-    """Asks mirrors for repodata, into a folder."""
+    """Asks mirrors for repodata. Its threads end soon after `stop` is set."""
 
     mirrors: Roots
-    folder: Path
+    cache: RepodataCache
     advance: Callable[[int], None] = lambda _: None
     """Hears of bytes as they come."""
+    stop: threading.Event = field(default_factory=threading.Event)
     _parsing: threading.Lock = field(default_factory=threading.Lock)
-    _right: dict[str, str | None] = field(default_factory=dict)
-    """By hash: the fault of a file that was looked at, so that mirrors that agree cost one look."""
+    _faults: dict[str, str | None] = field(default_factory=dict)
+    """By hash: what is wrong with a file that was looked at, so that mirrors that agree cost one look."""
 
     def gather(self, source: str, names: Sequence[str]) -> Gathered:
         """The repodata of `conda-forge/linux-64` from the first mirrors that give it, at most three.
 
-        No mirror's silence is waited for longer than a few seconds when another one has answered. Raises nothing.
+        No mirror's silence is waited for longer than a few seconds when another one has answered.
+        Raises DiskError, Stopped.
         """
         failed: dict[str, Unavailable] = {}
+        asking = tuple(names)
         for turn in range(ROUNDS):
-            found, slow = self._round(source, names, failed)
-            again = tuple(n for n in names if n in failed and failed[n].again)
-            if found or not again or turn == ROUNDS - 1:
+            found, slow = self._round(source, asking, failed)
+            asking = tuple(name for name in names if name in failed and failed[name].again)
+            if found or not asking or turn == ROUNDS - 1:
                 break
-            time.sleep(min(max([0.5, *(failed[n].after or 0.0 for n in again)]), LONGEST_WAIT))
-            names = again
+            pause = max([0.5, *(failed[name].after or 0.0 for name in asking)])
+            if self.stop.wait(min(pause, LONGEST_WAIT)):
+                raise Stopped
         copies = tuple(found[name] for name in names if name in found)
-        return Gathered(source=source, copies=copies, failed=failed, slow=slow)
+        failures = {name: failed[name] for name in names if name in failed}
+        return Gathered(source=source, copies=copies, failed=failures, slow=slow)
 
     def _round(
         self, source: str, names: Sequence[str], failed: dict[str, Unavailable]
     ) -> tuple[dict[str, Copy], tuple[str, ...]]:
-        results: queue.SimpleQueue[tuple[str, Copy | Unavailable]] = queue.SimpleQueue()
+        """Asks mirrors until enough have answered; those that gave it, and those that were too slow."""
+        results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         waiting, running, found = deque(names), dict[str, _Asked](), dict[str, Copy]()
         began, until = time.monotonic(), float("inf")
         try:
-            while len(found) < MIRRORS and (waiting or running):
+            while len(found) < MIRRORS and (waiting or running) and time.monotonic() < until:
                 while waiting and len(running) + len(found) < MIRRORS:
                     asked = _Asked(mirror=waiting.popleft())
                     running[asked.mirror] = asked
                     threading.Thread(target=self._ask, args=(source, asked, results), daemon=True).start()
-                try:
-                    name, got = results.get(timeout=min(max(until - time.monotonic(), 0.001), 1.0))
-                except queue.Empty:
-                    if time.monotonic() >= until:
-                        break
+                if (result := self._next(results, until)) is None:
                     continue
+                name, got = result
                 running.pop(name)
-                if isinstance(got, Unavailable):
+                if isinstance(got, Copy):
+                    found[name] = got
+                    failed.pop(name, None)
+                    until = min(until, time.monotonic() + GRACE + (time.monotonic() - began) / 2)
+                elif isinstance(got, Unavailable):
                     failed[name] = got
-                    continue
-                found[name] = got
-                failed.pop(name, None)
-                if until == float("inf"):
-                    until = time.monotonic() + GRACE + (time.monotonic() - began) / 2
+                else:
+                    raise got
         finally:
             for asked in running.values():
                 asked.abandon()
         return found, tuple(running)
 
-    def _ask(self, source: str, asked: _Asked, results: queue.SimpleQueue[tuple[str, Copy | Unavailable]]) -> None:
+    def _next(self, results: queue.SimpleQueue[Result], until: float) -> Result | None:
+        if self.stop.is_set():
+            raise Stopped
         try:
-            copy = self._copy(source, asked)
-        except Abandoned:
+            return results.get(timeout=min(max(until - time.monotonic(), 0.001), _TICK))
+        except queue.Empty:
+            return None
+
+    def _ask(self, source: str, asked: _Asked, results: queue.SimpleQueue[Result]) -> None:
+        """In a thread: whatever comes of it is put into `results`, unless nobody waits for it any more."""
+        try:
+            results.put((asked.mirror, self._copy(source, asked)))
+        except Stopped:
             return
-        except Unavailable as said:
+        except (Unavailable, DiskError) as said:
             results.put((asked.mirror, said))
         except BuilderError as error:
             results.put((asked.mirror, Unavailable(cause=f"{error.what}: {error.seen}", contact=False)))
         except Exception as error:  # whatever a mirror sends is that mirror's failure
             results.put((asked.mirror, Unavailable(cause=f"{type(error).__name__}: {error}")))
-        else:
-            results.put((asked.mirror, copy))
         finally:
             asked.transport.close()
 
@@ -165,79 +180,93 @@ class Gatherer:
         """From `.json.zst`, a tenth of the bytes, else from `.json`, which every mirror has."""
         (root, *_) = self.mirrors.roots(asked.mirror, source)
         try:
-            return self._downloaded(source, asked, f"{root}/repodata.json.zst")
+            return self._read(source, asked, f"{root}/repodata.json.zst")
         except Unavailable as first:
-            if not first.contact or asked.over.is_set():
+            if not first.contact or first.slow:
                 raise
             try:
-                return self._downloaded(source, asked, f"{root}/repodata.json")
+                return self._read(source, asked, f"{root}/repodata.json")
             except Unavailable as second:
                 raise second if first.cause == "HTTP 404" else first from None
 
-    def _downloaded(self, source: str, asked: _Asked, url: str) -> Copy:
-        reading = Reading(now=time.time())
-        answer = asked.transport.open(url)
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".partial-", delete=False) as file:
-            path = Path(file.name)
-            try:
-                for piece in _decoded(self._pieces(answer, asked), zst=url.endswith(".zst")):
-                    reading.feed(piece)
-                    file.write(piece)
-            except BaseException:
-                path.unlink()
+    def _read(self, source: str, asked: _Asked, url: str) -> Copy:
+        """What is kept, if the mirror says that it is still so, else what the mirror has now."""
+        kept = self.cache.kept(url)
+        try:
+            answer = asked.transport.ask(url, kept)
+        except Unavailable as said:
+            if kept is None or said.cause != "HTTP 304":
                 raise
-            finally:
-                answer.close()
-        kept = path.replace(self.folder / f"{reading.sha256()}.json")
-        part = Part(source=source, path=kept)
+            self.cache.keep(url, kept)
+            return self._copy_of(kept, source, asked)
+        try:
+            reading = self._downloaded(answer, asked, zst=url.endswith(".zst"))
+        finally:
+            answer.close()
+        part = Part(source=source, path=self.cache.path(reading.sha256()))
         if wrong := reading.fault() or self._fault(part, reading.sha256()):
             raise Unavailable(cause=wrong, host=answer.host)
-        return Copy(mirror=asked.mirror, part=part, sha256=reading.sha256(), newest=reading.newest)
+        now = Kept(sha256=reading.sha256(), newest=reading.newest, **asked.transport.stamp())
+        self.cache.keep(url, now)
+        return self._copy_of(now, source, asked)
+
+    def _copy_of(self, kept: Kept, source: str, asked: _Asked) -> Copy:
+        part = Part(source=source, path=self.cache.path(kept.sha256))
+        return Copy(mirror=asked.mirror, part=part, sha256=kept.sha256, newest=kept.newest)
+
+    def _downloaded(self, answer: Body, asked: _Asked, *, zst: bool) -> Reading:
+        """Into the cache, under its hash."""
+        reading = Reading(now=time.time())
+        with self.cache.new() as file:
+            for piece in _decoded(self._pieces(answer, asked), zst=zst):
+                reading.feed(piece)
+                file.write(piece)
+                if reading.size > LARGEST:
+                    raise Unavailable(cause=f"its repodata is longer than {LARGEST:,} bytes", host=answer.host)
+            file.keep_as(reading.sha256())
+        return reading
 
     def _fault(self, part: Part, digest: Sha256) -> str | None:
         """One file at a time, as each is mapped into memory while it is looked at."""
         with self._parsing:
-            if digest not in self._right:
-                self._right[digest] = fault(part)
-            return self._right[digest]
+            if digest not in self._faults:
+                self._faults[digest] = fault(part)
+            return self._faults[digest]
 
     def _pieces(self, answer: Body, asked: _Asked) -> Iterator[bytes]:
-        """The body, whole. Raises Unavailable when it is cut short or drips, Abandoned."""
+        """The body, whole. Raises Unavailable when it is cut short or drips, Stopped when nobody waits for it."""
         got, since, there = 0, time.monotonic(), 0
         for piece in answer.chunks():
             if asked.over.is_set():
-                raise Abandoned
+                raise Stopped
             got += len(piece)
             self.advance(len(piece))
             yield piece
             if time.monotonic() - since > WINDOW:
                 if got - there < SLOWEST:
-                    raise Unavailable(cause=f"sends less than {SLOWEST / WINDOW / 1000:.0f} kB/s", host=answer.host)
+                    raise Unavailable(cause=f"sends less than {SLOWEST / WINDOW:,.0f} B/s", host=answer.host, slow=True)
                 since, there = time.monotonic(), got
         if asked.over.is_set():
-            raise Abandoned
+            raise Stopped
         if answer.size is not None and got != answer.size:
             raise Unavailable(cause=f"ended after {got:,} of {answer.size:,} bytes", host=answer.host, again=True)
 
 
 def _decoded(pieces: Iterator[bytes], *, zst: bool) -> Iterator[bytes]:
-    """What zstd packed; bounded, for a mirror could send a bomb."""
+    """What zstd packed, in one frame or several."""
     if not zst:
         yield from pieces
         return
-    decoder, total = zstandard.ZstdDecompressor().decompressobj(), 0
+    decoder = zstandard.ZstdDecompressor().decompressobj()
     try:
         for piece in pieces:
-            rest = piece
-            while rest:
-                if decoder.eof:
-                    decoder = zstandard.ZstdDecompressor().decompressobj()
-                out = decoder.decompress(rest)
-                rest = decoder.unused_data if decoder.eof else b""
-                total += len(out)
-                if total > _LARGEST:
-                    raise Unavailable(cause=f"its repodata unpacks to more than {_LARGEST:,} bytes")
-                yield out
+            for begin in range(0, len(piece), _BITE):
+                rest = piece[begin : begin + _BITE]
+                while rest:
+                    if decoder.eof:
+                        decoder = zstandard.ZstdDecompressor().decompressobj()
+                    yield decoder.decompress(rest)
+                    rest = decoder.unused_data if decoder.eof else b""
     except zstandard.ZstdError as error:
         raise Unavailable(cause=f"its repodata.json.zst is garbled: {error}") from None
     if not decoder.eof:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +14,11 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from builder.adapters.http import Http
-from builder.errors import BuilderError, Fault, NetworkError, RecipeError
+from builder.adapters.http import Body, Http
+from builder.errors import BuilderError, Fault, IntegrityError, NetworkError, RecipeError
 from builder.mirrors.entry import address
+from builder.mirrors.health import Health
+from builder.mirrors.race import Race
 from builder.mirrors.transport import Unavailable
 from builder.models.installer import InstallerEntry, InstallerTable
 from builder.models.lock import Artifact, Package
@@ -35,6 +38,9 @@ class Roots(Protocol):
 
     def roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of a source on a mirror. Raises RecipeError, HostError."""
+
+    def carries(self, name: str, source: str) -> bool:
+        """Whether a mirror has a source. Raises RecipeError for a mirror that does not exist."""
 
 
 def load_installers() -> tuple[InstallerEntry, ...]:
@@ -62,48 +68,50 @@ class MirroredInstallers:
 
     def _fetched(self, entry: InstallerEntry, mirrors: tuple[str, ...]) -> Artifact:
         """The installer in the store: a size is believed when the file that has it has the hash as well."""
-        causes: list[Fault] = []
+        names = [name for name in dict.fromkeys(mirrors) if self._mirrors.carries(name, entry.family)]
+        causes: dict[str, Unavailable] = {}
         failed: BuilderError | None = None
-        tried: set[int] = set()
-        for name in dict.fromkeys(mirrors):
-            size = self._size(entry, name, causes)
-            if size is None or size in tried:
-                continue
-            tried.add(size)
+        for size in self._sizes(entry, names, causes):
             artifact = Artifact(source=entry.family, path=entry.path, sha256=entry.sha256, size=size)
             try:
                 self._fetch((artifact,))
                 return artifact
-            except BuilderError as error:
+            except (NetworkError, IntegrityError) as error:
                 failed = error
         raise failed or NetworkError(
             f"no mirror has {entry.path}",
             where=entry.family,
-            faults=tuple(causes),
-            remedy="check the network, or name a mirror that carries the installer in `conda.mirrors`",
+            seen=None if names else f"mirrors: {', '.join(mirrors)}; none of them carries {entry.family}",
+            faults=tuple(Fault(what=f"{name}: {causes[name].cause}", where=causes[name].host) for name in names),
+            remedy=f"check the network, or name a mirror that carries {entry.family} in `conda.mirrors`",
         )
 
-    def _size(self, entry: InstallerEntry, name: str, causes: list[Fault]) -> int | None:
-        """The bytes that a mirror announces, by a GET that ends after the headers: answers to HEAD are often wrong."""
-        transport = Http()
+    def _sizes(self, entry: InstallerEntry, names: Sequence[str], causes: dict[str, Unavailable]) -> Iterator[int]:
+        """What the mirrors announce, each size once, by GETs that end after the headers: HEAD is often answered wrongly.
+
+        Who does not answer soon is overtaken by the next one.
+        """
+        transport, health, told = Http(), Health(), set[int]()
+        left = list(names)
         try:
-            for url in self._addresses(entry, name):
-                answer = transport.open(url)
+            while left:
+                race = Race(lambda name: self._opened(transport, entry, name), health=health, stop=threading.Event())
+                won = race.run(left, causes.__setitem__)
+                if won is None:
+                    return
+                name, answer = won
                 answer.close()
-                if answer.size:
-                    return answer.size
-            causes.append(Fault(what=f"{name}: does not tell how large the file is"))
-        except Unavailable as said:
-            causes.append(Fault(what=f"{name}: {said.cause}", where=said.host))
-        except BuilderError as error:
-            causes.append(Fault(what=f"{name}: {error.what}", seen=error.seen, remedy=error.remedy))
+                causes[name] = Unavailable(cause="does not tell how large the file is", host=answer.host)
+                left = [other for other in left if other not in causes]
+                if answer.size and answer.size not in told:
+                    told.add(answer.size)
+                    yield answer.size
         finally:
             transport.close()
-        return None
 
-    def _addresses(self, entry: InstallerEntry, name: str) -> Iterator[str]:
-        for root in self._mirrors.roots(name, entry.family):
-            yield address(root, entry.path)
+    def _opened(self, transport: Http, entry: InstallerEntry, name: str) -> Body:
+        (root, *_) = self._mirrors.roots(name, entry.family)
+        return transport.open(address(root, entry.path))
 
 
 def chosen(known: Sequence[InstallerEntry], wanted: Conda, *, arch: str, where: str) -> InstallerEntry:

@@ -74,6 +74,9 @@ def solve(parts: Sequence[Part], asked: CondaAsked, *, keep: Sequence[CondaPacka
             records = asyncio.run(solving)
         except SolverError as error:
             raise _unsolvable(str(error), asked, where) from None
+        except (OSError, ValueError) as error:  # a record of which only the text around it was read before
+            what = "a record of the repodata cannot be read"
+            raise LockError(what, where=", ".join(opened), seen=str(error), remedy="try other mirrors") from None
     channels = {_channel(part.channel).base_url: part.channel for part in parts}
     found = (_package(record, channels[record.channel or ""], where) for record in records)
     stamps = (int(record.timestamp.timestamp()) for record in records if record.timestamp)

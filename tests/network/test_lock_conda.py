@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from farm import Farm, Package, make_channel, small_packages
+from farm import FAULTS, Farm, Package, make_channel, small_packages
+from fetching import NoClients
 
+from builder.adapters.conda_cache import RepodataCache
 from builder.adapters.conda_channels import MirroredChannels
+from builder.adapters.conda_repodata import Gatherer
+from builder.errors import IntegrityError, LockError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue
+from builder.mirrors.race import Stopped
 from builder.models.resolved import CondaAsked, CondaSolved
 
 pytestmark = pytest.mark.network
 VIRTUAL = ("__archspec=1=x86_64", "__glibc=2.36", "__linux=4.18", "__unix=0")
+PLACES = {"first": 0, "middle": 1, "last": 2}
+HARMLESS = ("wrong_package", "stale_repodata")
+"""What does not keep a mirror's repodata from being read."""
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +48,227 @@ def asked(*specs: str) -> CondaAsked:
     return CondaAsked(specs=(*specs, "python 3.9.*"), channels=("conda-forge",), subdir="linux-64", virtual=VIRTUAL)
 
 
-def solved(farm: Farm, tmp_path: Path, *specs: str, names: tuple[str, ...] | None = None) -> CondaSolved:
-    mirrors = Mirrors(Catalogue.model_validate(farm.entries()).root, clients=None)  # type: ignore[arg-type]
-    channels = MirroredChannels(mirrors, folder=tmp_path / "repodata")
+def mirrors_of(entries: Mapping[str, object]) -> Mirrors:
+    return Mirrors(Catalogue.model_validate_json(json.dumps(entries)).root, clients=NoClients())
+
+
+def solved(
+    farm: Farm,
+    folder: Path,
+    *specs: str,
+    names: tuple[str, ...] | None = None,
+    entries: Mapping[str, object] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> CondaSolved:
+    channels = MirroredChannels(mirrors_of(entries or farm.entries()), folder=folder / "repodata")
     names = names or tuple(mirror.name for mirror in farm.mirrors)
-    return channels.solve(asked(*specs), keep=(), mirrors=names, where="recipes/a.yaml", tell=lambda _: None)
+    where = "recipes/a.yaml: conda.packages"
+    return channels.solve(asked(*(specs or ("openssl",))), keep=(), mirrors=names, where=where, tell=tell)
 
 
-def test_an_environment_is_locked_without_a_host(farm: Farm, tmp_path: Path) -> None:
-    found = solved(farm, tmp_path, "openssl")
-    assert [p.name for p in found.packages] == ["ca-certificates", "libgcc", "openssl", "python"]
+@pytest.fixture(scope="module")
+def healthy(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> CondaSolved:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(farm.ca_pem))
+        return solved(farm, tmp_path_factory.mktemp("healthy"))
+
+
+def test_an_environment_is_locked_without_a_host(farm: Farm, healthy: CondaSolved) -> None:
+    assert [p.name for p in healthy.packages] == ["ca-certificates", "libgcc", "openssl", "python"]
+    assert healthy.notes == ()
+    for package in healthy.packages:
+        record = farm.channels["conda-forge"].records[package.artifact.source.rpartition("/")[2]][package.artifact.path]
+        assert (package.artifact.sha256, package.artifact.size) == (record["sha256"], record["size"])
+        assert list(package.depends) == record["depends"]
+    assert "127.0.0.1" not in healthy.model_dump_json()
+
+
+@pytest.mark.parametrize("number", PLACES.values(), ids=PLACES)
+def test_any_mirror_alone_gives_the_same_lock(farm: Farm, tmp_path: Path, healthy: CondaSolved, number: int) -> None:
+    assert solved(farm, tmp_path, names=(farm.mirrors[number].name,)) == healthy
+
+
+@pytest.mark.parametrize("number", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_faulty_mirror_does_not_change_the_lock(
+    farm: Farm, tmp_path: Path, healthy: CondaSolved, fault: str, number: int
+) -> None:
+    began = time.monotonic()
+    with farm.faulty({number: fault}):
+        found = solved(farm, tmp_path)
+    assert time.monotonic() - began < 6
+    assert found.packages == healthy.packages
+    assert found.uploaded == healthy.uploaded
+    assert not found.notes or all(note.startswith(farm.mirrors[number].name) for note in found.notes)
+    assert found.notes or fault in HARMLESS
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in (*HARMLESS, "slow_drip")])
+def test_when_no_mirror_is_left_each_is_named_once_with_its_cause(farm: Farm, tmp_path: Path, fault: str) -> None:
+    with farm.faulty(dict.fromkeys(range(3), fault)), pytest.raises(NetworkError) as caught:
+        solved(farm, tmp_path)
+    assert caught.value.what.startswith("no mirror gives the repodata of conda-forge/")
+    named = [fault.what.partition(": ")[0] for fault in caught.value.faults]
+    assert list(dict.fromkeys(named)) == ["farm-a", "farm-b", "farm-c"]
+    if fault not in ("truncated", "corrupt"):  # these tell each file's own size or place
+        assert len(named) == 3
+
+
+def test_mirrors_that_all_drip_are_told_as_such(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builder.adapters.conda_repodata.WINDOW", 0.5)
+    with farm.faulty(dict.fromkeys(range(3), "slow_drip")), pytest.raises(NetworkError) as caught:
+        solved(farm, tmp_path)
+    assert [fault.what for fault in caught.value.faults] == [
+        f"farm-{letter}: sends less than 40,000 B/s" for letter in "abc"
+    ]
+
+
+@pytest.mark.parametrize("fault", ["http_404", "http_403", "no_linux_64"])
+def test_a_native_subdir_that_no_mirror_has_stops_the_lock(farm: Farm, tmp_path: Path, fault: str) -> None:
+    faults = {"*/linux-64/*": fault}
+    with farm.faulty(dict.fromkeys(range(3), faults)), pytest.raises(NetworkError) as caught:
+        solved(farm, tmp_path)
+    assert caught.value.what == "no mirror gives the repodata of conda-forge/linux-64"
+    code = "403" if fault == "http_403" else "404"
+    assert [fault.what for fault in caught.value.faults] == [f"farm-{x}: HTTP {code}" for x in "abc"]
+    remedy = "name a mirror that has conda-forge/linux-64: conda itself would take it for empty here"
+    assert all(fault.remedy and fault.remedy.startswith(remedy) for fault in caught.value.faults)
+
+
+def test_a_noarch_that_no_mirror_has_stops_the_lock(farm: Farm, tmp_path: Path) -> None:
+    with farm.faulty({n: {"*/noarch/*": "http_404"} for n in range(3)}), pytest.raises(NetworkError) as caught:
+        solved(farm, tmp_path)
+    assert caught.value.what == "no mirror gives the repodata of conda-forge/noarch"
+
+
+@pytest.mark.parametrize("number", PLACES.values(), ids=PLACES)
+def test_one_fresh_mirror_wins_over_two_stale_ones_which_are_named(
+    farm: Farm, tmp_path: Path, healthy: CondaSolved, number: int
+) -> None:
+    stale = [n for n in range(3) if n != number]
+    with farm.faulty(dict.fromkeys(stale, "stale_repodata")):
+        found = solved(farm, tmp_path)
+    assert found.packages == healthy.packages
+    fresh = farm.mirrors[number].name
+    assert found.notes == tuple(
+        f"{farm.mirrors[n].name}: its repodata is 1 day behind {fresh}'s, not used (conda-forge/linux-64, "
+        "conda-forge/noarch)"
+        for n in stale
+    )
+
+
+def test_stale_mirrors_alone_give_what_they_have(farm: Farm, tmp_path: Path, healthy: CondaSolved) -> None:
+    with farm.faulty(dict.fromkeys(range(3), "stale_repodata")):
+        found = solved(farm, tmp_path)
+    assert found.packages != healthy.packages  # the twin: the fault is one that can be seen
     assert found.notes == ()
+
+
+def test_only_three_mirrors_are_asked_and_another_when_one_of_them_fails(tmp_path: Path, farm: Farm) -> None:
+    with (
+        Farm(tmp_path, channel=farm.channels["conda-forge"], mirrors=5) as large,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SSL_CERT_FILE", str(large.ca_pem))
+        solved(large, tmp_path / "all")
+        assert [bool(mirror.requests) for mirror in large.mirrors] == [True, True, True, False, False]
+        with large.faulty({1: "refused"}):
+            solved(large, tmp_path / "one")
+        assert [bool(mirror.requests) for mirror in large.mirrors] == [True, True, True, True, False]
+
+
+def test_conda_asks_and_not_builder(farm: Farm, tmp_path: Path) -> None:
+    solved(farm, tmp_path)
+    assert farm.mirrors[0].requests[-1].headers["User-Agent"].startswith("conda/")
+
+
+def test_what_has_not_changed_is_not_sent_again(farm: Farm, tmp_path: Path, healthy: CondaSolved) -> None:
+    solved(farm, tmp_path)
+    before = {mirror.name: len(mirror.requests) for mirror in farm.mirrors}
+    told: list[str] = []
+    again = solved(farm, tmp_path, tell=told.append)
+    assert again == healthy
+    later = [request for mirror in farm.mirrors for request in mirror.requests[before[mirror.name] :]]
+    assert len(later) == 6
+    assert all("If-None-Match" in request.headers for request in later)
+    with farm.faulty({0: "stale_repodata", 1: "refused", 2: "refused"}):  # it did change: another ETag
+        assert solved(farm, tmp_path).packages != healthy.packages
+
+
+def test_the_cache_holds_one_file_for_mirrors_that_agree_and_no_half_ones(farm: Farm, tmp_path: Path) -> None:
+    with farm.faulty({1: "truncated"}):
+        solved(farm, tmp_path)
+    names = sorted(path.suffix for path in (tmp_path / "repodata").iterdir())
+    assert names == [".json", ".json", ".kept", ".kept", ".kept", ".kept"]
+
+
+def test_the_cache_is_pruned_of_what_nobody_has_any_more(farm: Farm, tmp_path: Path) -> None:
+    folder = tmp_path / "repodata"
+    folder.mkdir()
+    old, young = folder / f"{'a' * 64}.json", folder / f"{'b' * 64}.json"
+    for path, age in ((old, 7200), (young, 60)):
+        path.write_text("{}")
+        os.utime(path, (time.time() - age,) * 2)
+    solved(farm, tmp_path)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.fixture(scope="module")
+def forged(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """One more mirror, as new as the others, whose openssl is another file under the same name."""
+    folder = tmp_path_factory.mktemp("forged")
+    packages = small_packages(large=1000)
+    files = {"lib/forged": b"forged"}
+    others = (replace(p, files=files) if p.name == "openssl" else p for p in packages)
+    python = Package(name="python", version="3.9.23", build="0_cpython")
+    channel = make_channel(folder / "channel", (python, *others))
+    with Farm(folder, channel=channel, mirrors=1) as forged:
+        yield forged
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_one_file_name_with_two_hashes_stops_the_lock_and_names_both(
+    farm: Farm, forged: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    trusted = tmp_path / "ca.pem"
+    trusted.write_text(farm.ca_pem.read_text() + forged.ca_pem.read_text())
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    entries = {**farm.entries(), "forger": forged.entries()["farm-a"]}
+    names = ("forger", "farm-a", "farm-b") if place == "first" else ("farm-a", "farm-b", "forger")
+    with pytest.raises(IntegrityError) as caught:
+        solved(farm, tmp_path, names=names, entries=entries)
+    error = caught.value
+    own = farm.channels["conda-forge"].find("openssl")
+    other = forged.channels["conda-forge"].find("openssl")
+    assert error.what == f"two mirrors give two hashes for {own[0].partition('/')[2]}"
+    assert error.where == "conda-forge/linux-64"
+    assert error.seen == f"farm-a: sha256 {own[1]['sha256']}\nforger: sha256 {other[1]['sha256']}"
+    # The twin: what is not asked for is nobody's business.
+    assert solved(farm, tmp_path, "libgcc", names=names, entries=entries).packages
+
+
+def test_what_cannot_be_solved_says_why(farm: Farm, tmp_path: Path) -> None:
+    with pytest.raises(LockError) as caught:
+        solved(farm, tmp_path, "openssl >=99")
+    assert (caught.value.what, caught.value.where) == (
+        "no set of conda packages meets the recipe",
+        "recipes/a.yaml: conda.packages",
+    )
+    assert caught.value.seen is not None
+    assert "openssl >=99" in caught.value.seen
+
+
+def test_a_mirror_that_does_not_exist_is_a_fault_of_the_recipe(farm: Farm, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        solved(farm, tmp_path, names=("farm-x",))
+    assert caught.value.what == "no mirror is called 'farm-x'"
+
+
+def test_who_interrupts_does_not_wait_for_a_silent_mirror(farm: Farm, tmp_path: Path) -> None:
+    gatherer = Gatherer(mirrors=mirrors_of(farm.entries()), cache=RepodataCache(tmp_path))
+    threading.Timer(0.3, gatherer.stop.set).start()
+    began = time.monotonic()
+    with farm.faulty({0: "black_hole"}), pytest.raises(Stopped):
+        gatherer.gather("conda-forge/linux-64", ("farm-a",))
+    assert time.monotonic() - began < 1.5
+    assert not list(tmp_path.glob(".partial-*"))

@@ -123,3 +123,14 @@ def test_garbled_json_is_a_fault_and_json_is_none(tmp_path: Path) -> None:
     wrong = fault(whole)
     assert wrong is not None
     assert wrong.startswith("its repodata is garbled: ")
+
+
+@pytest.mark.parametrize("wrong", [{"build_number": "x"}, {"sha256": "zz"}, {"depends": 5}])
+def test_a_record_that_cannot_be_read_is_told_and_no_crash(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    bad = {**record("a", "1.0"), **wrong}
+    with pytest.raises(LockError) as caught:
+        names([part(tmp_path, bad)], asked("a"))
+    assert (caught.value.what, caught.value.where) == (
+        "a record of the repodata cannot be read",
+        "conda-forge/linux-64",
+    )
