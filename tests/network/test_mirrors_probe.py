@@ -78,6 +78,14 @@ def ask(roots: dict[str, str], *, source: str = LINUX, quick: bool = False) -> d
     return {finding.mirror: finding for finding in found}
 
 
+def everything(entries: dict[str, dict[str, object]], source: str) -> dict[str, Finding]:
+    known = {n: Entry.model_validate_json(json.dumps(e)) for n, e in entries.items() if n != "upstream"}
+    mirrors = Mirrors(known, clients=NoClients())
+    asked = questions(mirrors, entries, (source,))
+    found = survey(asked, mirrors, asker=Asker(Limits(stall=2.0)), progress=Silent(), quick=False)
+    return {finding.mirror: finding for finding in found}
+
+
 def roots_of(farm: Farm) -> dict[str, str]:
     return {mirror.name: f"{mirror.url}/conda-forge" for mirror in farm.mirrors}
 
@@ -250,6 +258,40 @@ def test_an_interrupt_ends_it_at_once(farm: Farm, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_an_index_is_told_by_its_newest_file(farm: Farm, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / "boto3-1.0-py3-none-any.whl").write_bytes(b"PK\x03\x04" + bytes(2000))
+    with Farm(tmp_path / "index", wheels=wheels, mirrors=2) as index:
+        os.environ["SSL_CERT_FILE"] = str(index.ca_pem)
+        index["farm-b"].fault = {"/simple/*": "html_200"}
+        found = everything({m.name: {"pypi": [f"{m.url}/simple"]} for m in index.mirrors}, "pypi")
+    assert (found["farm-a"].up, found["farm-a"].package, found["farm-a"].packages) == (True, "read", 1)
+    assert (found["farm-b"].up, found["farm-b"].cause) == (
+        False,
+        "its index page is none: neither JSON (PEP 691) nor HTML with links (PEP 503)",
+    )
+
+
+def test_a_copy_of_debian_is_told_by_the_date_that_is_signed(farm: Farm, tmp_path: Path) -> None:
+    for name, date in {"new": "Sat, 21 Nov 2026 08:00:00 UTC", "old": "Sat, 14 Nov 2026 08:00:00 UTC"}.items():
+        place = tmp_path / name / "dists/stable-updates/InRelease"
+        place.parent.mkdir(parents=True)
+        place.write_text(f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nDate: {date}\n")
+    page = tmp_path / "portal/dists/stable-updates/InRelease"
+    page.parent.mkdir(parents=True)
+    page.write_text("<html>please sign in</html>")
+    with front(tmp_path, farm, "whole", folder=tmp_path) as url:
+        found = everything({name: {"debian": [f"{url}/{name}"]} for name in ("new", "old", "portal", "none")}, "debian")
+    assert [(f.late, f.stale) for f in found.values()][:2] == [(0, False), (7 * 86_400, True)]
+    assert (found["portal"].cause, found["none"].cause) == ("its InRelease is none", "HTTP 404")
+
+
+def test_upstream_that_this_host_does_not_know_is_told(farm: Farm) -> None:
+    found = everything({"upstream": {}}, "debian")
+    assert (found["upstream"].up, found["upstream"].cause) == (False, "there is no apt")
+
+
 def _builder(*arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     asked = [sys.executable, "-m", "builder", "mirrors", *arguments]
     return subprocess.run(asked, env=environ, capture_output=True, text=True, timeout=60, check=False)
@@ -273,8 +315,9 @@ class _Front(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
     def do_GET(self) -> None:
-        body = b"" if self.way == "redirect" else (self.folder / self.path.lstrip("/")).read_bytes()
-        self.send_response(302 if self.way == "redirect" else 200)
+        place = self.folder / self.path.lstrip("/")
+        body = place.read_bytes() if self.way == "whole" and place.is_file() else b""
+        self.send_response(302 if self.way == "redirect" else 200 if body else 404)
         if self.way == "redirect":
             self.send_header("Location", self.target + self.path)
         self.send_header("Content-Length", str(len(body)))
@@ -283,15 +326,16 @@ class _Front(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def front(folder: Path, farm: Farm, way: str) -> Iterator[str]:
+def front(trust: Path, farm: Farm, way: str, *, folder: Path | None = None) -> Iterator[str]:
     """The root of such a mirror, over HTTPS with a certificate of its own authority, which is made trusted."""
     ca = trustme.CA()
-    ca.cert_pem.write_to_path(folder / "front-ca.pem")
-    _trust(folder, farm.ca_pem, folder / "front-ca.pem")
+    ca.cert_pem.write_to_path(trust / "front-ca.pem")
+    _trust(trust, farm.ca_pem, trust / "front-ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
     target = f"{farm['farm-a'].url}/conda-forge"
-    handler = type("Front", (_Front,), {"target": target, "folder": farm.channels["conda-forge"].folder, "way": way})
+    served = folder or farm.channels["conda-forge"].folder
+    handler = type("Front", (_Front,), {"target": target, "folder": served, "way": way})
     server = _Secure(context, handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
