@@ -75,9 +75,10 @@ def _payload(version: str, python: Path) -> bytes:
     key = hashlib.sha256(version.encode() + b"".join(p.read_bytes() for p in parts)).hexdigest()[:16]
     kept = default_root().parent / "farm" / f"installer-{key}.tar.gz"
     if not kept.is_file():
+        content = make_payload(version, python)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".making-", delete=False) as made:
-            made.write(make_payload(version, python))
+            made.write(content)
         Path(made.name).replace(kept)
     return kept.read_bytes()
 

@@ -20,26 +20,26 @@ from farm.answers import Answers, Content, spoiled, stale
 from farm.channel import Channel
 
 FAULTS: Final = (
-    "refused",
-    "black_hole",
-    "slow_drip",
+    "refused",  # nobody listens at the port
+    "black_hole",  # takes the connection and never says a word
+    "slow_drip",  # `drip` bytes a second
     "http_403",
     "http_404",
-    "http_429",
+    "http_429",  # with Retry-After: `retry_after`
     "http_500",
     "http_503",
-    "html_200",
-    "truncated",
-    "corrupt",
-    "wrong_package",
-    "stale_repodata",
-    "no_linux_64",
-    "expired",
-    "wrong_host",
-    "unknown_ca",
-    "handshake_cut",
+    "html_200",  # a page to sign in, in place of anything
+    "truncated",  # half the body, then the end of the connection
+    "corrupt",  # one bit wrong, in any file
+    "wrong_package",  # another file's bytes at the right size; repodata stays as it is
+    "stale_repodata",  # of each name only the oldest package is listed; all files are there
+    "no_linux_64",  # 404 for all below linux-64
+    "expired",  # a certificate of the farm's authority, a day past its end
+    "wrong_host",  # a certificate for another name and address
+    "unknown_ca",  # a certificate of an authority that nobody trusts
+    "handshake_cut",  # the connection ends after the client's first word
     "redirect_loop",
-    "redirect_to_http",
+    "redirect_to_http",  # to `Farm.plain`, which has the file, without TLS
 )
 """Each fault by its name."""
 
@@ -179,8 +179,8 @@ class Mirror:
             return not self._changed.wait(size / self.drip)
         if self.rate:
             with self._lock:
-                self._due = max(self._due, time.monotonic() - 0.05) + size / self.rate
-            return not self._changed.wait(max(0.0, self._due - time.monotonic()))
+                due = self._due = max(self._due, time.monotonic() - 0.05) + size / self.rate
+            return not self._changed.wait(max(0.0, due - time.monotonic()))
         return True
 
     def wait_for_change(self) -> None:
