@@ -150,10 +150,9 @@ class _Probe:
         main = zst.scanner if zst.scanner and zst.scanner.is_repodata else plain.scanner
         if main is None:
             raise Unavailable(cause=plain.cause or "no repodata")
-        whole = main.is_whole and not (zst.is_cut if main is zst.scanner else plain.is_cut)
-        if not (whole or self.quick):
-            self.seen["cause"] = "its repodata has no end" if not (zst.is_cut or plain.is_cut) else None
-            self.seen["up"] = self.seen["cause"] is None
+        whole = main.is_whole and not (zst if main is zst.scanner else plain).is_cut
+        if not main.is_whole and not (zst if main is zst.scanner else plain).is_cut:
+            self.seen |= {"up": False, "cause": "its repodata has no end"}
         self.seen |= {"zst": _compared(zst, plain), "newest": main.newest if whole else None}
         self.seen |= {"packages": main.packages if whole else None}
         if main.file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,7 +32,9 @@ Subdirs = Annotated[list[str] | None, typer.Option("--subdir", help="Of the chan
 
 _PLAIN = ("pypi", "debian", "debian-security")
 _SUBDIRS = ("linux-64", "noarch")
-_GOOD, _BAD = ("yes", "read", "same", "newest"), ("differs", "unreadable")
+_GOOD = ("yes", "read", "same", "newest")
+_SOON = 14
+"""Days that a certificate has left, from which it is shown in red."""
 
 
 @app.command(name="list")
@@ -62,35 +64,39 @@ def probe(
     channels: Channels = None,
     subdirs: Subdirs = None,
     recipe: FromRecipe = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Read half a megabyte of each, not its whole index.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Read the beginning of each index, not all of it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Ask mirrors how they are: up, fast, current, complete, and who really answers.
 
-    GET only. Reads each repodata.json.zst to its end (conda-forge: some 60 MB a mirror for linux-64 and noarch;
-    --quick: 0.7 MB, and Last-Modified in place of the newest package), compares it with repodata.json, reads a range
-    of a real package, looks at certificates and redirects. Indexes and Debian: one page. A minute a file at most.
+    GET only. Reads each repodata.json.zst to its end (conda-forge's linux-64 is some 40 MB; with --quick 0.33 MB are
+    read, and Last-Modified stands in for the newest package), compares it with repodata.json, reads a range of a real
+    package, looks at certificates and redirects. Of an index one page is read, of Debian the signed InRelease. No
+    file takes more than a minute.
 
     Exit code 5 when nobody gives one of the things asked for.
 
     Examples: `builder mirrors probe`, `builder mirrors probe tuna nju --channel conda-forge --quick`,
     `builder mirrors probe --recipe train-py39-cu128 --json`.
     """
-    from builder.cli.amounts import size_text
+    from builder.adapters.mirrors import load_mirrors
     from builder.errors import Fault, NetworkError
+    from builder.mirrors.independence import by_answers
     from builder.mirrors.probe import without
+    from builder.mirrors.ranking import advised, best_first
 
-    findings = _survey(names, channels, subdirs, recipe, quick=quick, as_json=as_json)
+    findings = best_first(_survey(names, channels, subdirs, recipe, quick=quick, as_json=as_json))
     nobody = without(findings)
-    read = sum(f.read for f in findings)
+    independent = by_answers(load_mirrors(), findings)
+    order = advised(findings, independent)
     if as_json:
         shown = [f.model_dump(mode="json") | {"usable": f.usable, "stale": f.stale} for f in findings]
-        print(json.dumps({"findings": shown, "without": nobody, "read": read}, indent=2))
+        read = sum(f.read for f in findings)
+        print(json.dumps({"findings": shown, "order": order, "without": nobody, "read": read}, indent=2))
         if nobody:
             raise typer.Exit(NetworkError.exit_code)
         return
-    _show(findings)
-    print(f"\n{size_text(read)} were read; rates are those of mirrors asked at the same time.")
+    _show(findings, order, [i.warning for i in independent if i.warning])
     if nobody:
         faults = [f for f in findings if f.source in nobody]
         raise NetworkError(
@@ -212,17 +218,21 @@ def _backends(entry: Mirror) -> Iterator[str]:
     yield from dict.fromkeys(entry.behind.values())
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _show(findings: Sequence[Finding], order: Mapping[str, Sequence[str]], warnings: Sequence[str]) -> None:
+    from builder.cli.amounts import size_text
     from builder.cli.display import table
 
     headers = ("mirror", "source", "up", "first byte", "rate", "age", ".zst", "package", "certificate", "answers from")
     rows = [_row(f) for f in findings]
-    styles = {
-        **dict.fromkeys(_GOOD, "green"),
-        **dict.fromkeys(_BAD, "red"),
-        **{r[2]: "red" for r in rows if r[2] != "yes"},
-    }
+    bad = {c for f, r in zip(findings, rows, strict=True) for c in _alarming(f, r)}
+    styles = {**dict.fromkeys(_GOOD, "green"), **dict.fromkeys(bad, "red")}
     table(headers, rows, right=("first byte", "rate"), styles=styles)
+    print(f"\n{size_text(sum(f.read for f in findings))} were read; rates are those of mirrors asked at the same time.")
+    for source, names in order.items():
+        if len(names) > 1:
+            print(f"{source}, best first, each backend once: [{', '.join(names)}]")
+    for warning in warnings:
+        print(f"warning: {warning}")
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
@@ -246,6 +256,16 @@ def _row(finding: Finding) -> tuple[str, ...]:
         certificate,
         answers,
     )
+
+
+def _alarming(finding: Finding, row: Sequence[str]) -> Iterator[str]:
+    """The cells that say why a mirror is no use, or will soon be none."""
+    up, age, zst, package, certificate = row[2], *row[5:9]
+    yield from [up] if not finding.up else []
+    yield from [age] if finding.stale else []
+    yield from [zst] if finding.zst in ("differs", "unreadable") else []
+    yield from [package] if not finding.usable and package else []
+    yield from [certificate] if finding.days is not None and finding.days < _SOON else []
 
 
 def _age(finding: Finding) -> str:

@@ -56,8 +56,13 @@ def by_answers(mirrors: Mirrors, findings: Iterable[Finding]) -> tuple[Independe
     """By who answered in the end, at which address and with which certificate, and by the list of mirrors."""
     sources: dict[str, dict[str, list[Finding]]] = {}
     for finding in findings:
-        sources.setdefault(_family(finding.source), {}).setdefault(finding.mirror, []).append(finding)
+        sources.setdefault(family(finding.source), {}).setdefault(finding.mirror, []).append(finding)
     return tuple(_of_source(mirrors, source, found) for source, found in sources.items())
+
+
+def family(source: str) -> str:
+    """The channel of a subdir; anything else is its own."""
+    return source.rpartition("/")[0] or source
 
 
 def _of_source(mirrors: Mirrors, source: str, found: Mapping[str, Sequence[Finding]]) -> Independence:
@@ -104,11 +109,6 @@ def _joined(names: Sequence[str], links: Iterable[Link]) -> tuple[Backend, ...]:
             group = {n: keep if g == gone else g for n, g in group.items()}
     heads = dict.fromkeys(group.values())
     return tuple(Backend(names=tuple(n for n in names if group[n] == h), why=tuple(why[h])) for h in heads)
-
-
-def _family(source: str) -> str:
-    """The channel of a subdir; anything else is its own."""
-    return source.rpartition("/")[0] or source
 
 
 def _asked(source: str) -> str:

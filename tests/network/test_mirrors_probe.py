@@ -187,6 +187,17 @@ def test_a_compressed_index_that_says_something_else_is_told(tmp_path: Path, qui
     assert found["good"].zst == "same"
 
 
+def test_an_index_that_was_cut_where_it_was_copied_is_told(tmp_path: Path, farm: Farm) -> None:
+    other = make_channel(tmp_path / "cut", small_packages(large=1 << 12))
+    cut = other.repodata("linux-64")[:-40]
+    (other.folder / "linux-64/repodata.json").write_bytes(cut)
+    (other.folder / "linux-64/repodata.json.zst").write_bytes(zstandard.compress(cut))
+    with Farm(tmp_path / "odd", channel=other, mirrors=1) as odd:
+        _trust(tmp_path, odd.ca_pem)
+        found = ask(roots_of(odd))["farm-a"]
+    assert (found.up, found.cause, found.zst) == (False, "its repodata has no end", "same")
+
+
 @pytest.mark.parametrize(("fault", "told"), [("http_403", "HTTP 403"), ("html_200", "a page of HTML")])
 def test_a_mirror_whose_packages_cannot_be_had_is_no_use(farm: Farm, fault: str, told: str) -> None:
     with farm.faulty({0: {"*.conda": fault, "*.tar.bz2": fault}}):
