@@ -88,5 +88,7 @@ def _number(read: Callable[[], bool]) -> Judged:
 
 
 def _may_be_path(value: str) -> bool:
-    """False for a word that looks like no path at all and so can only be a mistake (`fasle`, `Truststore`)."""
-    return not (re.fullmatch(r"[A-Za-z<>]+", value) or "\0" in value)
+    """False for what looks like no path at all and so can only be a mistake (`fasle`, `Truststore`, `$UNSET`)."""
+    if _VARIABLE.search(value) or "\0" in value or "\n" in value:
+        return False
+    return "/" in value or value.lower().endswith((".pem", ".crt", ".cer", ".cert", ".bundle"))

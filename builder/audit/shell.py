@@ -17,40 +17,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
 _WRITERS: Final = ("echo", "printf")
-_HARMLESS: Final = frozenset(
-    [
-        "echo",
-        "printf",
-        "[",
-        "test",
-        "cd",
-        "rm",
-        "mkdir",
-        "cp",
-        "mv",
-        "cat",
-        "ls",
-        "sed",
-        "grep",
-        "set",
-        "true",
-        ":",
-        "exit",
-        "return",
-        "local",
-        "shift",
-        "ln",
-        "chmod",
-        "chown",
-        "touch",
-        "tar",
-        "cut",
-        "tr",
-        "sort",
-        "head",
-        "tail",
-    ]
+_PLAIN: Final = (
+    "echo printf [ test cd rm mkdir cp mv cat ls sed grep set true : exit return local shift ln chmod chown touch tar "
+    "cut tr sort head tail"
 )
+_HARMLESS: Final = frozenset(_PLAIN.split())
 """Commands whose words are no commands and no settings; not taken apart."""
 _PARTS: Final = ("file_redirect", "heredoc_body", "command")
 

@@ -1,0 +1,83 @@
+"""Each rule finds what breaks it, at its place, and leaves alone what only looks like it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rule_examples import BROKEN, SOUND
+
+from builder.audit.examine import examine
+from builder.audit.rules import RULES
+from builder.audit.variables import INDEXES, WATCHED
+
+CASES = [(rule, example) for rule, examples in BROKEN.items() for example in examples]
+ON_A_MACHINE = {"CA001", "CA002", "CA003"}  # these need the machine's files: test_machine.py
+
+
+@pytest.mark.parametrize(("rule", "example"), CASES, ids=[f"{r}-{e.path}-{e.place}" for r, e in CASES])
+def test_a_broken_rule_is_found_at_its_line_and_column(rule, example):
+    found = [f"{f.line}:{f.column}" for f in examine(example.path, example.text) if f.rule == rule]
+    assert found[:1] == [example.place]
+
+
+@pytest.mark.parametrize("example", SOUND, ids=[f"{i}-{e.path}" for i, e in enumerate(SOUND)])
+def test_what_only_looks_like_it_is_no_finding(example):
+    assert [(f.rule, f.place, f.seen) for f in examine(example.path, example.text)] == []
+
+
+def test_every_rule_has_an_example():
+    assert set(BROKEN) | ON_A_MACHINE == set(RULES)
+
+
+def test_every_watched_variable_names_a_rule():
+    named = {w.rule for entries in WATCHED.values() for w in entries} | set(INDEXES.values())
+    assert named <= set(RULES)
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_every_watched_variable_is_found_in_a_script_and_in_a_dockerfile(name):
+    bad = next(
+        v for v in ("0", "false", "true", "off", "x", "-insecure", "ssl.insecure=true") if WATCHED[name][0].breaks(v)
+    )
+    assert [f.rule for f in examine("a.sh", f"export {name}={bad}\n")] == [WATCHED[name][0].rule]
+    assert [f.rule for f in examine("Dockerfile", f"ENV {name}={bad}\n")] == [WATCHED[name][0].rule]
+
+
+def test_rules_read_well():
+    for rule in RULES.values():
+        assert re.fullmatch(r"[A-Z]+\d{3}", rule.id)
+        assert rule.title
+        assert rule.why
+        assert rule.remedy
+        assert "disable" not in rule.remedy
+
+
+def test_passwords_and_tokens_never_reach_a_report():
+    for example in BROKEN["URL001"]:
+        told = " ".join(f.seen + f.wins for f in examine(example.path, example.text))
+        assert not re.search(r"hunter2|ab-1234-5678|ghp_abc|s3cret", told)
+        assert "***" in told
+
+
+def test_an_exception_with_a_reason_holds_for_its_line_and_the_next():
+    same = "curl -k https://x  # builder-audit: allow CURL001 the test server signs itself\n"
+    above = "# builder-audit: allow CURL001 the test server signs itself\ncurl -k https://x\n"
+    assert examine("a.sh", same) == ()
+    assert examine("a.sh", above) == ()
+    assert [f.rule for f in examine("a.sh", above + "curl -k https://y\n")] == ["CURL001"]
+
+
+def test_an_exception_for_another_rule_holds_nothing():
+    text = "curl -k https://x  # builder-audit: allow WGET001 because\n"
+    assert [f.rule for f in examine("a.sh", text)] == ["CURL001"]
+
+
+def test_an_exception_without_a_reason_holds_nothing_and_is_told():
+    text = "curl -k https://x  # builder-audit: allow CURL001\n"
+    assert [f.rule for f in examine("a.sh", text)] == ["CURL001", "AUDIT001"]
+
+
+def test_columns_count_characters_and_lines_count_windows_ends():
+    text = "echo é\r\necho 'ééé'; curl -k https://x\r\n"
+    assert [(f.line, f.column) for f in examine("a.sh", text)] == [(2, 18)]
