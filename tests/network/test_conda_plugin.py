@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ import requests
 from farm import FAULTS, Farm
 from farm.fixtures import small_channel, small_farm  # noqa: F401 - fixtures
 
+from builder.conda.configuration import _plugin
 from builder.conda.plugin import adapter
 from builder.conda.plugin.adapter import Mirrors, fetched_again, mount
 
@@ -248,3 +253,50 @@ def test_package_that_is_bad_everywhere_is_given_up(client: Client, tmp_path: Pa
     with pytest.raises(WrongHashError):
         again(f"{client.first}/{client.package()}")
     assert [url.split("/conda-forge")[0] for url in asked] == [mirror.url for mirror in client.farm.mirrors]
+
+
+STANDIN = Path(__file__).parents[1] / "farm" / "standin"
+"""What stands in for conda: the real one cannot be had here."""
+
+ENTRY = "import sys; sys.prefix = sys.argv[1]; from conda.cli import main; sys.exit(main(sys.argv[2:]))"
+
+
+def conda(farm: Farm, prefix: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs the stand-in with the plugin installed beside it, as it is baked."""
+    site = prefix / "site-packages"
+    roots = [f"{mirror.url}/conda-forge" for mirror in farm.mirrors]
+    for file in _plugin(str(site)):
+        Path(file.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(file.path).write_text(file.content)
+    (prefix / "etc/builder").mkdir(parents=True, exist_ok=True)
+    (prefix / "etc/builder/mirrors.json").write_text(json.dumps({"channels": {"conda-forge": roots}}))
+    settings = {"CONDA_SSL_VERIFY": str(farm.ca_pem), "CONDA_REMOTE_BACKOFF_FACTOR": "0", "HOME": str(prefix)}
+    inherited = {k: v for k, v in os.environ.items() if k not in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
+    return subprocess.run(
+        [sys.executable, "-B", "-c", ENTRY, str(prefix), *argv],
+        env={**inherited, **settings, "PYTHONPATH": f"{STANDIN}:{site}", **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("fault", ["refused", "expired", "http_403", "html_200"])
+def test_plugin_that_conda_finds_by_itself_fails_over(small_farm: Farm, tmp_path: Path, fault: str) -> None:  # noqa: F811
+    path = small_farm.channels["conda-forge"].find("greeting")[0]
+    with small_farm.faulty({0: fault}):
+        done = conda(small_farm, tmp_path, "fetch-for-tests", f"{small_farm.mirrors[0].url}/conda-forge/{path}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sha256"] == hashlib.sha256(whole(small_farm, path)).hexdigest()
+    assert f"{small_farm.mirrors[0].url}/conda-forge failed (" in done.stderr
+
+
+@pytest.mark.parametrize("switch", [{"BUILDER_CONDA_FAILOVER": "0"}, {"CONDA_NO_PLUGINS": "true"}])
+def test_plugin_can_be_switched_off(small_farm: Farm, tmp_path: Path, switch: dict[str, str]) -> None:  # noqa: F811
+    path = small_farm.channels["conda-forge"].find("greeting")[0]
+    url = f"{small_farm.mirrors[0].url}/conda-forge/{path}"
+    with small_farm.faulty({0: "refused"}):
+        done = conda(small_farm, tmp_path, "fetch-for-tests", url, **switch)
+    assert done.returncode == 1
+    assert [mirror.requests for mirror in small_farm.mirrors] == [[], [], []]
