@@ -5,24 +5,21 @@ from __future__ import annotations
 import email.utils
 import re
 import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import zstandard
+from typing import Final
 
 import builder
 from builder.adapters.asking import Asker, Reply
+from builder.adapters.repodata_form import START, Index, compared
 from builder.errors import BuilderError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import kind_of
 from builder.mirrors.index import files_of, uploads_of
 from builder.mirrors.probe import NO_RANGE, READ, Finding, Question, Zst, judged
 from builder.mirrors.race import Stopped
-from builder.mirrors.repodata import Scanner
 from builder.mirrors.transport import Page, Unavailable
 from builder.progress import Progress, Task
 
@@ -32,8 +29,6 @@ PROJECT: Final = "boto3"
 """On an index: released on every working day, so that its newest file tells how old a copy is."""
 SUITES: Final = {"debian": "stable-updates", "debian-security": "stable-security"}
 """Signed anew every day, whether anything changed or not."""
-START: Final = 1 << 16
-"""Bytes of repodata.json that are compared with those of repodata.json.zst."""
 QUICK: Final = 1 << 18
 """Bytes of repodata.json.zst that a quick look reads."""
 _BITE: Final = 1024
@@ -89,13 +84,24 @@ def _run(threads: Sequence[threading.Thread], asker: Asker) -> None:
 
 
 @dataclass
+class _Seen:
+    """What a source's own index said."""
+
+    cause: str | None = None
+    newest: float | None = None
+    packages: int | None = None
+    zst: Zst | None = None
+    package: str | None = None
+
+
+@dataclass
 class _Probe:
     question: Question
     mirrors: Mirrors
     asker: Asker
     task: Task
     quick: bool
-    seen: dict[str, Any] = field(default_factory=dict)
+    seen: _Seen = field(default_factory=_Seen)
     replies: list[Reply] = field(default_factory=list)
 
     def run(self) -> Finding:
@@ -108,27 +114,34 @@ class _Probe:
         except Stopped:
             raise
         except Unavailable as unavailable:
-            self.seen |= {"up": False, "cause": unavailable.cause}
+            self.seen.cause = unavailable.cause
         except BuilderError as error:
-            self.seen |= {"up": False, "cause": ": ".join(filter(None, (error.what, error.seen)))}
-        return Finding(mirror=self.question.mirror, source=source, **self._circumstances())
+            self.seen.cause = ": ".join(filter(None, (error.what, error.seen)))
+        return self._told()
 
-    def _circumstances(self) -> dict[str, Any]:
+    def _told(self) -> Finding:
         first = self.replies[0] if self.replies else None
         peers = [reply.peer for reply in self.replies]
-        return {
-            "up": True,
-            "first_byte": first.first_byte if first else None,
-            "modified": first.modified if first else None,
-            "rate": max((r.rate for r in self.replies if r.rate), default=None),
-            "hosts": tuple(dict.fromkeys(p.host for p in peers)),
-            "via": tuple(dict.fromkeys(host for r in self.replies for host in r.via)),
-            "addresses": tuple(dict.fromkeys(p.address for p in peers if p.address)),
-            "issuer": peers[0].issuer if peers else None,
-            "days": peers[0].days if peers else None,
-            "certificates": tuple(dict.fromkeys(p.sha256 for p in peers if p.sha256)),
-            "read": sum(r.read for r in self.replies),
-        } | self.seen
+        return Finding(
+            mirror=self.question.mirror,
+            source=self.question.source,
+            up=self.seen.cause is None,
+            cause=self.seen.cause,
+            newest=self.seen.newest,
+            packages=self.seen.packages,
+            zst=self.seen.zst,
+            package=self.seen.package,
+            first_byte=first.first_byte if first else None,
+            modified=first.modified if first else None,
+            rate=max((r.rate for r in self.replies if r.rate), default=None),
+            hosts=tuple(dict.fromkeys(p.host for p in peers)),
+            via=tuple(dict.fromkeys(host for r in self.replies for host in r.via)),
+            addresses=tuple(dict.fromkeys(p.address for p in peers if p.address)),
+            issuer=peers[0].issuer if peers else None,
+            days=peers[0].days if peers else None,
+            certificates=tuple(dict.fromkeys(p.sha256 for p in peers if p.sha256)),
+            read=sum(r.read for r in self.replies),
+        )
 
     def _ask(
         self, url: str, *, agent: str, most: int | None = None, headers: Mapping[str, str] | None = None
@@ -147,24 +160,26 @@ class _Probe:
     def _conda(self, root: str) -> None:
         zst = self._compressed(f"{root}/repodata.json.zst")
         plain = self._plain(f"{root}/repodata.json", zst)
-        main = zst.scanner if zst.scanner and zst.scanner.is_repodata else plain.scanner
+        main = zst.scanner or plain.scanner
         if main is None:
             raise Unavailable(cause=plain.cause or "no repodata")
-        whole = main.is_whole and not (zst if main is zst.scanner else plain).is_cut
-        if not main.is_whole and not (zst if main is zst.scanner else plain).is_cut:
-            self.seen |= {"up": False, "cause": "its repodata has no end"}
-        self.seen |= {"zst": _compared(zst, plain), "newest": main.newest if whole else None}
-        self.seen |= {"packages": main.packages if whole else None}
+        cut = (zst if main is zst.scanner else plain).is_cut
+        whole = main.is_whole and not cut
+        if not (whole or cut):
+            self.seen.cause = "its repodata has no end"
+        self.seen.zst = compared(zst, plain)
+        if whole:
+            self.seen.newest, self.seen.packages = main.newest, main.packages
         if main.file:
-            self.seen["package"] = self._package(f"{root}/{main.file}", main.file_size)
+            self.seen.package = self._package(f"{root}/{main.file}", main.file_size)
 
-    def _compressed(self, url: str) -> _Index:
+    def _compressed(self, url: str) -> Index:
         """repodata.json.zst, or why there is none."""
-        index = _Index()
+        index = Index()
         try:
             with self._ask(url, agent=CONDA_AGENT, most=QUICK if self.quick else None) as reply:
                 _refuse_html(reply)
-                index.scan(self._read(reply, QUICK if self.quick else None), decoded=zstandard.ZstdDecompressor)
+                index.scan(self._read(reply, QUICK if self.quick else None), compressed=True)
                 index.is_cut = reply.is_cut or (reply.status == 206 and reply.read != reply.total)
         except Unavailable as unavailable:
             if not unavailable.contact:
@@ -172,15 +187,15 @@ class _Probe:
             index.cause = unavailable.cause
         return index
 
-    def _plain(self, url: str, zst: _Index) -> _Index:
+    def _plain(self, url: str, zst: Index) -> Index:
         """repodata.json: its beginning where the .zst told the rest, else all of it."""
-        index = _Index()
+        index = Index()
         part = self.quick or zst.scanner is not None
         try:
             with self._ask(url, agent=CONDA_AGENT, most=START if part else None) as reply:
                 _refuse_html(reply)
                 index.total = reply.total
-                index.scan(self._read(reply, START if part else None), decoded=None)
+                index.scan(self._read(reply, START if part else None), compressed=False)
                 index.is_cut = reply.is_cut or (part and reply.total != index.size)
         except Unavailable as unavailable:
             if zst.scanner is None:
@@ -209,10 +224,9 @@ class _Probe:
             page = Page(text=_text(reply, self._read(reply, _PAGE)), media_type=reply.media_type, url=reply.url)
         files, times = files_of(page), uploads_of(page)
         newest = max(times, key=lambda name: times[name]) if times else next(reversed(files), None)
-        self.seen["newest"] = times.get(newest) if newest else None
-        self.seen["packages"] = len(files)
+        self.seen.newest, self.seen.packages = times.get(newest or ""), len(files)
         if newest in files:
-            self.seen["package"] = self._package(files[newest], None)
+            self.seen.package = self._package(files[newest], None)
 
     def _debian(self, root: str) -> None:
         with self._ask(f"{root}/dists/{SUITES[self.question.source]}/InRelease", agent=_OWN) as reply:
@@ -222,75 +236,7 @@ class _Probe:
         if not text.startswith("-----BEGIN PGP SIGNED MESSAGE-----") or not dated:
             raise Unavailable(cause="its InRelease is none")
         with suppress(ValueError):
-            self.seen["newest"] = email.utils.parsedate_to_datetime(dated[1].replace("UTC", "+0000")).timestamp()
-
-
-@dataclass
-class _Index:
-    """One of the two forms of a repodata, as far as it was read."""
-
-    scanner: Scanner | None = None
-    start: bytes = b""
-    total: int | None = None
-    """Bytes of JSON, as the server or the compressed frame says."""
-    cause: str | None = None
-    """Why it could not be had."""
-    broken: bool = False
-    is_cut: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of JSON that were read."""
-        return self.scanner.size if self.scanner else 0
-
-    def scan(self, pieces: Iterator[bytes], *, decoded: Callable[[], Any] | None) -> None:
-        """Reads it; raises Unavailable for a plain one that is none."""
-        scanner = Scanner(now=time.time())
-        unpack = None
-        start = bytearray()
-        for piece in pieces:
-            if decoded and unpack is None:
-                self.total = _frame_size(piece)
-                unpack = decoded().decompressobj(read_across_frames=True)
-            try:
-                json = unpack.decompress(piece) if unpack else piece
-            except zstandard.ZstdError:
-                self.broken, self.cause = True, "it cannot be decompressed"
-                return
-            start += json[: START - len(start)]
-            scanner.feed(json)
-        scanner.end()
-        self.start = bytes(start)
-        if scanner.is_repodata:
-            self.scanner = scanner
-        else:
-            self.cause = "what it gives for repodata is none"
-            if decoded is None:
-                raise Unavailable(cause=self.cause)
-
-
-def _frame_size(head: bytes) -> int | None:
-    with suppress(zstandard.ZstdError):
-        size = zstandard.frame_content_size(head)
-        return size if size >= 0 else None
-    return None
-
-
-def _compared(zst: _Index, plain: _Index) -> Zst | None:
-    """Whether both forms hold the same."""
-    if zst.broken:
-        return "unreadable"
-    if zst.scanner is None:
-        return None if zst.is_cut else "missing"
-    if plain.scanner is None:
-        return None
-    common = min(len(zst.start), len(plain.start))
-    if zst.start[:common] != plain.start[:common]:
-        return "differs"
-    sizes = (zst.size if not zst.is_cut else zst.total, plain.total)
-    if None in sizes:
-        return "same start"
-    return "same" if sizes[0] == sizes[1] else "differs"
+            self.seen.newest = email.utils.parsedate_to_datetime(dated[1].replace("UTC", "+0000")).timestamp()
 
 
 def _text(reply: Reply, pieces: Iterator[bytes]) -> str:

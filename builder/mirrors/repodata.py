@@ -25,7 +25,7 @@ class Scanner:
         """now: seconds since 1970; a package from later than a day after it is a mistake in a record."""
         self._latest = now + 86_400
         self._kept = bytearray()
-        self._head, self._last = b"", b""
+        self._head, self._last, self._has_table = b"", b"", False
         self.size = 0
         self.packages = 0
         self.newest: float | None = None
@@ -49,8 +49,8 @@ class Scanner:
 
     @property
     def is_repodata(self) -> bool:
-        """Whether it begins like a JSON object that has packages, or could have them."""
-        return self._head == b"{" and (self.packages > 0 or self.size < _BLOCK)
+        """Whether it begins like a JSON object and has a table of packages."""
+        return self._head == b"{" and self._has_table
 
     @property
     def is_whole(self) -> bool:
@@ -62,6 +62,7 @@ class Scanner:
         cut = self._kept.rfind(b"}") + 1
         block = bytes(self._kept[:cut])
         del self._kept[:cut]
+        self._has_table = self._has_table or b'"packages' in block
         self.packages += block.count(b'"build_number"')
         stamps = _STAMP.findall(block)
         if stamps and self._date(max(stamps)) > self._latest:

@@ -67,7 +67,9 @@ def test_an_empty_repodata_is_one() -> None:
     assert (found.is_repodata, found.is_whole, found.packages, found.file) == (True, True, 0, None)
 
 
-@pytest.mark.parametrize("data", [b"<html>sign in</html>", b"", b"[]", b"<" * (1 << 21)])
+@pytest.mark.parametrize(
+    "data", [b"<html>sign in</html>", b"", b"[]", b'{"error": "no such channel"}', b"<" * (1 << 21)]
+)
 def test_what_is_no_repodata_is_told(data: bytes) -> None:
     assert not scanned(data).is_repodata
 
