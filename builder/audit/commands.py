@@ -77,7 +77,7 @@ def _without(script: Fragment, words: Words) -> tuple[Edit, ...]:
     start = words[0].start
     while start and script.text[start - 1] in " \t":
         start -= 1
-    return script.edit(start, words[-1].end)
+    return script.edit(start, words[-1].end) or script.edit(words[0].start, words[-1].end)
 
 
 def _valued(words: Words, names: Sequence[str]) -> Iterator[tuple[Words, Fragment]]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 NAMES: Final = {"ssl_verify": ("ssl_verify", "verify_ssl"), "channels": ("channels", "channel")}
 """Settings that matter here, with conda's aliases."""
 
+_DEEPEST: Final = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -47,12 +49,20 @@ class CondaRc:
         return tuple(self.settings[k] for k in NAMES.get(name, (name,)) if k in self.settings)
 
 
+def too_deep(text: str) -> bool:
+    """True for a text on which a YAML parser would spend its stack, and seconds: conda stops there as well."""
+    opened = text.count("[") + text.count("{") - text.count("]") - text.count("}")
+    return opened > _DEEPEST
+
+
 def read(path: str, text: str) -> CondaRc:
     """The file as conda 25.9.1 takes it (`conda.common.configuration.YamlRawParameter`)."""
     from ruamel.yaml import YAML  # noqa: PLC0415 - not on the path of `builder --help`
     from ruamel.yaml.reader import ReaderError  # noqa: PLC0415
     from ruamel.yaml.scanner import ScannerError  # noqa: PLC0415
 
+    if too_deep(text):
+        return CondaRc(path=path, refused=Refusal(ignored=False, reason="brackets within brackets, hundreds deep"))
     try:
         text.encode("utf-8")
         loaded = YAML(typ="rt").load(StringIO(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -42,7 +43,7 @@ def fix(
     if any(f.rule in _UNREADABLE for f in found):
         return Fixed(path=path, before=text, after=text, gone=())
     for _ in range(_ROUNDS):
-        edits = _apart(e for f in found for e in f.edits)
+        edits = _apart(wide for f in found for e in f.edits if (wide := _widened(mended, e)))
         if not edits:
             break
         mended = applied(mended, edits)
@@ -58,6 +59,25 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
     for edit in sorted(edits, key=lambda e: e.start, reverse=True):
         text = text[: edit.start] + edit.new + text[edit.end :]
     return text
+
+
+def _widened(text: str, edit: Edit) -> Edit | None:
+    """With the rest of its line, where nothing is left of it but a continuation; None where that would break one.
+
+    Docker joins an instruction with the next one when the line behind a backslash is empty.
+    """
+    if edit.new or "\n" in text[edit.start : edit.end]:
+        return edit
+    begin = text.rfind("\n", 0, edit.start) + 1
+    end = text.find("\n", edit.end)
+    end = len(text) if end < 0 else end
+    rest = (text[begin : edit.start] + text[edit.end : end]).strip()
+    before = re.search(r"[ \t]*\\[ \t]*\r?\n((?:[ \t]*(?:#[^\n]*)?\n)*)$", text[:begin])
+    if before is None or rest not in ("", "\\"):
+        return edit
+    if rest:
+        return Edit(start=begin, end=min(end + 1, len(text)))
+    return None if before[1] else Edit(start=before.start(), end=end)
 
 
 def _apart(edits: Iterable[Edit]) -> list[Edit]:

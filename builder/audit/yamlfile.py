@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from builder.audit.commands import channel_hits
+from builder.audit.condarc import too_deep
 from builder.audit.finding import Hit
 from builder.audit.script import Reader, script_hits, suspicious
 from builder.audit.text import Fragment, joined
@@ -31,7 +32,7 @@ _VARIABLES: Final = ("env", "environment", "variables", "build-args")
 
 def yaml_hits(text: Fragment, written: Reader) -> Iterator[Hit]:
     """Every finding of the file; nothing where it is no YAML (a template of it)."""
-    if not suspicious(text.text):
+    if too_deep(text.text) or not suspicious(text.text):
         return
     from ruamel.yaml import YAML  # noqa: PLC0415 - not on the path of `builder --help`
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415

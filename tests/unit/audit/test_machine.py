@@ -1,0 +1,161 @@
+"""A whole machine: which files take part, who wins for conda, bundles that are missing or are a server's leaf."""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from builder.audit.finding import Severity
+from builder.audit.machine import Audited, audit_machine
+from builder.audit.policy import findings_of_severity_error
+
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class Tree:
+    """A machine's files as a dict: a value of the port, not a stand-in for a behaviour."""
+
+    def __init__(self, files: dict[str, str | bytes]) -> None:
+        self.files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def exists(self, path: str) -> bool:
+        return path in self.files or any(name.startswith(path.rstrip("/") + "/") for name in self.files)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        return tuple(sorted(posixpath.basename(path) for path in self.files if posixpath.dirname(path) == folder))
+
+
+def audited(files: dict[str, str | bytes], roots: tuple[str, ...] = (), **variables: str) -> Audited:
+    return audit_machine(Tree(files), {"HOME": "/home/me", **variables}, label="environment", conda_roots=roots)
+
+
+def told(found: Audited) -> list[tuple[str, str, str]]:
+    return [(f.rule, f.severity.value, f.place) for f in found.findings]
+
+
+SEARCH_PATH = (
+    "/etc/conda/.condarc",
+    "/etc/conda/condarc",
+    "/etc/conda/condarc.d/a.yml",
+    "/var/lib/conda/.condarc",
+    "/opt/conda/.condarc",
+    "/opt/conda/condarc.d/b.yaml",
+    "/xdg/conda/condarc",
+    "/home/me/.config/conda/.condarc",
+    "/home/me/.conda/condarc",
+    "/home/me/.condarc",
+    "/envs/x/.condarc",
+    "/special/condarc",
+)
+VARIABLES = {"XDG_CONFIG_HOME": "/xdg", "CONDA_PREFIX": "/envs/x", "CONDARC": "/special/condarc"}
+
+
+@pytest.mark.parametrize("last", range(len(SEARCH_PATH)))
+def test_the_later_of_two_files_of_the_search_path_wins(last):
+    files = dict.fromkeys(SEARCH_PATH[:last], "ssl_verify: false\n") | {SEARCH_PATH[last]: "ssl_verify: true\n"}
+    conda = audited(files, ("/opt/conda",), **VARIABLES).conda
+    assert (conda.winner, conda.verdict.value) == (f"{SEARCH_PATH[last]}:1", "on")
+    assert [p.where for p in conda.participants] == [f"{path}:1" for path in SEARCH_PATH[: last + 1]]
+
+
+def test_what_another_file_overrules_is_a_warning_and_names_the_winner():
+    found = audited({"/etc/conda/.condarc": "ssl_verify: false\n", "/home/me/.condarc": "ssl_verify: true\n"})
+    assert told(found) == [("CONDA001", "warning", "/etc/conda/.condarc:1:1")]
+    assert found.findings[0].wins == "/home/me/.condarc:1 wins: the last file of the search path wins"
+
+
+def test_the_winner_that_is_off_is_an_error():
+    found = audited({"/etc/conda/.condarc": "ssl_verify: true\n", "/home/me/.condarc": "ssl_verify:\n"})
+    assert told(found) == [("CONDA001", "error", "/home/me/.condarc:1:1")]
+    assert findings_of_severity_error(found.findings) == found.findings
+
+
+def test_a_variable_beats_files_and_is_told_without_a_line():
+    found = audited({"/home/me/.condarc": "ssl_verify: true\n"}, CONDA_SSL_VERIFY="")
+    assert told(found) == [("CONDA001", "error", "environment: CONDA_SSL_VERIFY")]
+    assert found.findings[0].wins == "CONDA_SSL_VERIFY wins: a variable beats every file"
+
+
+def test_a_final_file_beats_the_variable():
+    found = audited({"/etc/conda/.condarc": "ssl_verify: true #!final\n"}, CONDA_SSL_VERIFY="0")
+    assert [(f.rule, f.severity) for f in found.findings] == [("CONDA001", Severity.WARNING)]
+    assert "#!final ends the search" in found.findings[0].wins
+
+
+def test_files_that_conda_does_not_take_by_name_take_no_part():
+    found = audited({"/etc/conda/condarc.d/notes.txt": "ssl_verify: false\n", "/special/x.txt": "ssl_verify: false\n"})
+    assert found.conda is None
+
+
+def test_a_bundle_that_does_not_exist_is_an_error():
+    found = audited({"/home/me/.condarc": "ssl_verify: /gone.pem\n"}, SSL_CERT_FILE="/gone-too.pem")
+    assert told(found) == [
+        ("CA002", "error", "/home/me/.condarc:1:1"),
+        ("CA002", "error", "environment: SSL_CERT_FILE"),
+    ]
+
+
+def test_a_bundle_that_exists_is_none():
+    root = trustme.CA().cert_pem.bytes()
+    assert told(audited({BUNDLE: root, "/home/me/.condarc": f"ssl_verify: {BUNDLE}\n"}, PIP_CERT=BUNDLE)) == []
+
+
+def test_a_variable_that_shadows_the_bundle_is_told():
+    files = {BUNDLE: "x", "/other.pem": "x", "/home/me/.condarc": f"ssl_verify: {BUNDLE}\n"}
+    found = audited(files, REQUESTS_CA_BUNDLE="/other.pem")
+    assert told(found) == [("CA003", "warning", "/home/me/.condarc:1:1")]
+    assert found.findings[0].wins == "REQUESTS_CA_BUNDLE=/other.pem wins"
+
+
+def test_a_leaf_that_a_ca_issued_is_an_error_as_the_only_anchor_and_a_warning_among_roots():
+    ca = trustme.CA()
+    leaf = ca.issue_cert("h.example").cert_chain_pems[0].bytes()
+    alone = audited({"/pin.pem": leaf, "/home/me/.condarc": "ssl_verify: /pin.pem\n"})
+    mixed = audited({"/pin.pem": ca.cert_pem.bytes() + leaf, "/etc/pip.conf": "[global]\ncert = /pin.pem\n"})
+    assert told(alone) == [("CA001", "error", "/home/me/.condarc:1:1")]
+    assert told(mixed) == [("CA001", "warning", "/etc/pip.conf:2:1")]
+
+
+def test_a_leaf_that_signed_itself_is_a_warning():
+    found = audited({"/pin.pem": self_signed(ca=False)}, CURL_CA_BUNDLE="/pin.pem")
+    assert told(found) == [("CA001", "warning", "environment: CURL_CA_BUNDLE")]
+    assert told(audited({"/pin.pem": self_signed(ca=True)}, CURL_CA_BUNDLE="/pin.pem")) == []
+
+
+def self_signed(*, ca: bool) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "h.example")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
+    made = made.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_every_client_is_looked_at_where_it_looks():
+    files = {
+        "/etc/pip.conf": "[global]\ntrusted-host = a\n",
+        "/home/me/.config/pip/pip.conf": "[global]\ntrusted-host = a\n",
+        "/site/pip.cfg.conf": "[global]\ntrusted-host = a\n",
+        "/home/me/.gitconfig": "[http]\nsslVerify = no\n",
+        "/etc/apt/apt.conf.d/99": 'Acquire::https::Verify-Peer "false";\n',
+        "/home/me/.curlrc": "insecure\n",
+        "/etc/wgetrc": "check_certificate = off\n",
+        "/home/me/.npmrc": "strict-ssl = false\n",
+        "/home/me/.config/uv/uv.toml": "allow-insecure-host = ['a']\n",
+        "/etc/docker/daemon.json": '{"insecure-registries": ["a"]}',
+        "/etc/environment": "GIT_SSL_NO_VERIFY=1\n",
+        "/etc/profile.d/x.sh": "export NODE_TLS_REJECT_UNAUTHORIZED=0\n",
+    }
+    rules = sorted(f.rule for f in audited(files).findings)
+    expected = "APT001 CURL001 DOCKER001 GIT001 GIT001 NODE001 NPM001 PIP001 PIP001 UV001 WGET001"
+    assert rules == expected.split()
