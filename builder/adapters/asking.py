@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import hashlib
+import ipaddress
 import ssl
 import threading
 import time
@@ -54,10 +55,11 @@ class Peer:
     host: str
     """With the port where it is no usual one."""
     address: str | None = None
-    """None through a proxy."""
+    """A public one; None through a proxy, and through one that nobody named: it has one address for every host."""
     issuer: str | None = None
     days: int | None = None
     sha256: str | None = None
+    """None through a proxy: it may be the proxy's own."""
 
 
 class Reply:
@@ -240,14 +242,19 @@ def _peer(response: urllib3.BaseHTTPResponse, url: str) -> Peer:
     socket: Any = getattr(response.connection, "sock", None)
     if socket is None:
         return Peer(host=named)
-    address = None if proxy_of(url) else f"{socket.getpeername()[0]}:{port}"
+    proxied = proxy_of(url) is not None
+    address = None if proxied else _public(socket.getpeername()[0], port)
     der = socket.getpeercert(binary_form=True) if isinstance(socket, ssl.SSLSocket) else None
     if not der:
         return Peer(host=named, address=address)
     leaf = x509.load_der_x509_certificate(der)
     left = leaf.not_valid_after_utc.timestamp() - time.time()
-    sha256 = hashlib.sha256(der).hexdigest()
+    sha256 = None if proxied else hashlib.sha256(der).hexdigest()
     return Peer(host=named, address=address, issuer=_name(leaf.issuer), days=int(left // 86_400), sha256=sha256)
+
+
+def _public(address: str, port: int) -> str | None:
+    return f"{address}:{port}" if ipaddress.ip_address(address.partition("%")[0]).is_global else None
 
 
 def _name(name: x509.Name) -> str:
