@@ -168,7 +168,10 @@ def _survey(
             seen=f"mirrors: {', '.join(names or ())}",
             remedy="`builder mirrors list` shows what each carries",
         )
-    return survey(asked, mirrors, asker=Asker(), progress=progress(as_json), quick=quick)
+    shown = progress(as_json)
+    if not quick:
+        shown.say("indexes are read to their end, 60 s each at most; --quick reads their beginning")
+    return survey(asked, mirrors, asker=Asker(), progress=shown, quick=quick)
 
 
 def _wanted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -77,3 +78,16 @@ def test_what_is_no_repodata_is_told(data: bytes) -> None:
 def test_a_repodata_without_an_end_is_told() -> None:
     assert not scanned(TWO[:-3]).is_whole
     assert scanned(TWO[:-3]).is_repodata
+
+
+def test_a_large_repodata_takes_no_memory() -> None:
+    piece = TWO.replace(b"}}", b"},") * 100  # no JSON any more, but records as dense as real ones
+    scanner = Scanner(now=NOW)
+    tracemalloc.start()
+    for _ in range(30_000_000 // len(piece)):
+        scanner.feed(piece)
+    scanner.end()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert scanner.size > 29_000_000
+    assert peak < 16_000_000
