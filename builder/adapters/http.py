@@ -159,6 +159,7 @@ class Body:
     def __init__(self, response: urllib3.BaseHTTPResponse, *, url: str, forget: Callable[[Body], None]) -> None:
         self._response, self._forget = response, forget
         headers = response.headers
+        self._aborted = False
         self.url = url
         self.host = urlsplit(url).hostname or ""
         self._piece = _PIECES[urlsplit(url).scheme]
@@ -179,13 +180,16 @@ class Body:
         """The body, as it comes; ends early where the connection does. Raises Unavailable when nothing comes."""
         try:
             while chunk := self._response.read1(self._piece, decode_content=False):
+                if self._aborted:  # a TLS socket that is shut down gives its reader cipher text
+                    return
                 yield chunk
         except fault.ProtocolError:
             return
-        except fault.ReadTimeoutError:
-            raise Unavailable(cause="went silent", host=self.host, contact=False, again=True) from None
         except (fault.HTTPError, OSError) as error:
             raise unavailable(error, self.host) from None
+        except ValueError:  # what a TLS socket says that was shut down between two reads
+            if not self._aborted:
+                raise
 
     def text(self) -> str:
         """The whole body, decoded, as UTF-8; raises Unavailable when it is cut short or has no end."""
@@ -199,6 +203,7 @@ class Body:
 
     def abort(self) -> None:
         """Makes a read that another thread is in return at once."""
+        self._aborted = True
         with suppress(ValueError, RuntimeError, OSError):
             self._response.shutdown()
 

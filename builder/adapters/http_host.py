@@ -54,11 +54,9 @@ def unavailable(error: Exception, host: str | None) -> Unavailable:
     inner = _innermost(error)
     for kind, cause, again in _CAUSES:
         if isinstance(error, kind):
-            said, cut = (
-                cause.format(reason=_reason(inner), seconds=_seconds(error)),
-                isinstance(inner, HandshakeCutError),
-            )
-            return Unavailable(cause=said, host=host, contact=False, again=again or cut)
+            said = cause.format(reason=_reason(inner), waited=_waited(error))
+            soon = again or isinstance(inner, HandshakeCutError)
+            return Unavailable(cause=said, host=host, contact=False, again=soon)
     return Unavailable(cause=f"{type(error).__name__}", host=host, contact=False)
 
 
@@ -66,9 +64,9 @@ _CAUSES: tuple[tuple[type[Exception], str, bool], ...] = (
     (fault.NameResolutionError, "its name does not resolve", False),
     (fault.ProxyError, "the proxy does not let it through: {reason}", False),
     (fault.NewConnectionError, "no connection: {reason}", False),
-    (fault.ConnectTimeoutError, "no connection within {seconds} s", False),
+    (fault.ConnectTimeoutError, "no connection{waited}", False),
     (fault.SSLError, "{reason}", False),
-    (fault.ReadTimeoutError, "no answer within {seconds} s", True),
+    (fault.ReadTimeoutError, "no answer{waited}", True),
     (fault.DecodeError, "sends what cannot be decoded", False),
     (fault.ProtocolError, "broke the connection", True),
     (OSError, "the connection failed: {reason}", True),
@@ -76,10 +74,10 @@ _CAUSES: tuple[tuple[type[Exception], str, bool], ...] = (
 """In this order: each names what its own subclasses below do not. The last column: may it go better soon?"""
 
 
-def _seconds(error: Exception) -> str:
-    """How long urllib3 waited, which only its text tells."""
+def _waited(error: Exception) -> str:
+    """How long urllib3 waited, which only its text tells, and for a body not even that."""
     found = re.search(r"timeout=(\d+(?:\.\d+)?)", str(error))
-    return f"{float(found[1]):g}" if found else "some"
+    return f" within {float(found[1]):g} s" if found else " any more"
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -7,7 +7,9 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -256,3 +258,18 @@ def test_close_ends_a_read_that_another_thread_is_in(serve: Serve) -> None:
     mirror.gate.set()
     assert not reader.is_alive()
     assert sum(amounts) < 500_000
+
+
+def test_what_was_read_when_a_body_is_aborted_is_the_file_and_no_cipher_text(secure: Mirror) -> None:
+    content = os.urandom(8_000_000)
+    secure.files["big-1.0-py3-none-any.whl"] = content
+    for number in range(20):
+        body = Http().open(secure.url + "/files/big-1.0-py3-none-any.whl")
+        threading.Timer(0.002 * number, body.abort).start()
+        got = bytearray()
+        with suppress(Unavailable):
+            for chunk in body.chunks():
+                got += chunk
+                time.sleep(0.001)
+        body.close()
+        assert content.startswith(got)
