@@ -50,7 +50,7 @@ def _document(file: Path) -> dict[str, Any]:
 
     try:
         text = file.read_bytes()[:_LARGEST].decode("utf-8", "replace")
-        found = YAML(typ="safe").load(text)
+        found = YAML(typ="safe", pure=True).load(text)  # as conda does: libyaml refuses a URL in [ ]
     except (OSError, YAMLError, ValueError) as error:
         raise RecipeError("the file cannot be read", where=str(file), seen=str(error).partition("\n")[0]) from None
     return found if isinstance(found, dict) else {}

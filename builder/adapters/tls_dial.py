@@ -33,7 +33,7 @@ class Dial:
 
     def __init__(self, target: Target, *, timeout: float = _CONNECT, address: str | None = None) -> None:
         """address: there, whatever the name resolves to, and by no proxy. Raises HostError for an unknown proxy."""
-        self.target, self._timeout = target, timeout
+        self.target, self.fixed, self._timeout = target, address, timeout
         self._proxy = None if address else proxy_of(f"https://{target}")
         self.shown_proxy = split_login(self._proxy)[0] if self._proxy else None
         self._addresses: list[str] = [address] if address else []

@@ -161,7 +161,7 @@ def _plain(dial: Dial, port: int | None) -> socket.socket:
         return dial.open()
     from dataclasses import replace  # noqa: PLC0415
 
-    return Dial(replace(dial.target, port=port), timeout=_ANSWER).open()
+    return Dial(replace(dial.target, port=port), timeout=_ANSWER, address=dial.fixed).open()
 
 
 def _no_handshake(dial: Dial, error: OSError) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Trial:
         offered = next((r for change in self._changes(cause) if (r := self._tried(change))), None)
         cure = cure_of(cause, self.case.dial.target, **fields)
         if cure and not (offered and CAUSES[cause].side == "client"):
-            yield Remedy(kind="server", what=cure, proof=self._proof_of_cure(cause, offered))
+            yield Remedy(kind="here" if CAUSES[cause].side == "client" else "server", what=cure, proof=self._proof_of_cure(cause, offered))
         if offered:
             yield offered
 

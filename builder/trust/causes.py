@@ -142,6 +142,13 @@ _TABLE: Final = (
         codes=(7, 20),
     ),
     Cause(
+        id="signature-unchecked",
+        sentence="The signature on {subject} cannot be checked: its algorithm is unknown here, or {host} sends a tangle.",
+        side="server",
+        cure="have {subject} signed with ECDSA or RSA and SHA-256, and send the chain alone",
+        codes=(2, 7, 18, 19, 20),
+    ),
+    Cause(
         id="anchor-without-issuer",
         sentence="{store} holds {subject}, an intermediate, without its root {issuer}.",
         side="client",

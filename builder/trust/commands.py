@@ -32,6 +32,7 @@ def to_trust(certs: tuple[Cert, ...], asked: str, family: Family, *, conda: bool
     """Lets this system, conda, pip and a recipe trust the certificates."""
     name = file_name(certs[-1])
     commands = [Command(where="get the file", text=f"builder doctor {asked} --pem > {name}.crt")]
+    commands.append(Command(where="compare", text=f"openssl x509 -in {name}.crt -noout -fingerprint -sha256"))
     commands += _system(name, certs, family)
     commands += list(to_use(_BUNDLES[family].replace("NAME", name), conda=conda))
     commands.append(Command(where="a recipe of builder", text=f"trust: {{extra: [site/{name}.crt]}}"))

@@ -16,7 +16,7 @@ from builder.trust.graph import Graph
 from builder.trust.rules import judge
 
 _MOST: Final = 5
-Kind = Literal["trust", "store", "name", "clock", "server", "network"]
+Kind = Literal["trust", "store", "name", "clock", "here", "server", "network"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,15 +58,17 @@ def _judged(graph: Graph, path: Path, *, name: str, at: datetime) -> Judgement:
 
 def _rank(judgement: Judgement) -> int:
     """How far the path is from verifying: no anchor is worse than a wrong date."""
-    ends = ("unknown-root", "root-sent-along", "self-signed", "bad-signature", "anchor-without-issuer", "pinned-leaf")
+    ends = ("signature-unchecked", "unknown-root", "root-sent-along", "self-signed", "bad-signature", "anchor-without-issuer", "pinned-leaf")
     causes = {p.cause for p in judgement.problems}
-    return 3 if causes & set(ends[:4]) else 2 if causes & set(ends) else 1 if causes else 0
+    return 3 if causes & set(ends[:5]) else 2 if causes & set(ends) else 1 if causes else 0
 
 
 def _end(anchors: Anchors, path: Path) -> Iterator[Problem]:
     """How the path ends: in a trust anchor, or why not."""
     top, leaf = path.top, path.certs[0]
     trusted = [c for c in path.certs if c in anchors]
+    if unchecked := next((e for e in path.edges if e.signature is Signature.UNCHECKED), None):
+        yield Problem(cause="signature-unchecked", cert=unchecked.child)
     if top.self_issued and top in anchors:
         return
     if trusted:
@@ -140,7 +142,7 @@ def _dates(path: Path, at: datetime) -> Iterator[Problem]:
 
 def _strict(path: Path) -> Iterator[Problem]:
     """What X509_V_FLAG_X509_STRICT asks beyond the rest (OpenSSL 3, check_extensions in x509_vfy.c)."""
-    for depth, cert in enumerate(path.certs):
+    for depth, cert in reversed(list(enumerate(path.certs))):  # the root first: what it lacks, those below inherit
         lacks = [*_lacks(cert), *(["authority key identifier"] if cert.aki is None and not _last(path, depth) else [])]
         if lacks:
             yield Problem(cause="strict", cert=cert, detail=", ".join(lacks))

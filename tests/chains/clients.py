@@ -112,3 +112,11 @@ def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
     hidden = ("SSL_CERT", "CURL_CA", "GIT_SSL", "NODE_EXTRA", "REQUESTS_CA")
     env = {k: v for k, v in os.environ.items() if not k.startswith(hidden) and not k.lower().endswith("_proxy")}
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=20)
+
+
+def openssl_at(moment: float, port: int, name: str, anchors: Path) -> bool:
+    """`openssl s_client` as if it were another time."""
+    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name, "-verify_hostname", name]
+    argv += ["-CAfile", str(anchors), "-no-CApath", "-attime", str(int(moment)), "-verify_return_error", "-quiet"]
+    done = subprocess.run([*argv, "-no_ign_eof"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20)
+    return b"verify error" not in done.stderr and b"connect:errno" not in done.stderr
