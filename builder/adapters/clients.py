@@ -42,7 +42,13 @@ class HostClients:
 
     def conda_root(self, channel: str) -> str | None:
         """Where conda's own configuration has a channel; None when it says nothing of it."""
-        return conda_root(channel)
+        if channel not in self._channels:
+            self._channels[channel] = conda_root(channel)
+        return self._channels[channel]
+
+    @cached_property
+    def _channels(self) -> dict[str, str | None]:
+        return {}
 
     @cached_property
     def _index(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,25 +20,22 @@ def conda_root(channel: str, *, environ: Mapping[str, str] = os.environ, system:
     name, then by `channel_alias` (which Anaconda's `pkgs/...` are not below).
     """
     configs = [config for path in _files(environ, system) for config in _read(path)]
-    configs.append(
-        {key: environ[f"CONDA_{key.upper()}"] for key in ("channel_alias",) if f"CONDA_{key.upper()}" in environ}
-    )
-    custom: dict[str, str] = {}
-    for config in configs:
-        custom.update(_mapping(config.get("custom_channels")))
+    configs.append({"channel_alias": environ.get("CONDA_CHANNEL_ALIAS")})
+    custom = {name: root for config in configs for name, root in _mapping(config.get("custom_channels")).items()}
     if channel in custom:
         return f"{custom[channel]}/{channel}"
-    listed = (
-        url.rstrip("/")
-        for config in reversed(configs)  # of lists that are put together, the later file's come first
-        for key in ("default_channels", "channels")
-        for url in _strings(config.get(key))
-    )
-    named = next((url for url in listed if "://" in url and url.endswith(f"/{channel}")), None)
+    named = next((url for url in _listed(configs) if "://" in url and url.endswith(f"/{channel}")), None)
     alias = next((str(c["channel_alias"]) for c in reversed(configs) if c.get("channel_alias")), None)
     if named or channel.startswith("pkgs/") or not alias:
         return named
     return f"{alias.rstrip('/')}/{channel}"
+
+
+def _listed(configs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Every channel of the lists, without a slash at its end; the later file's come first, as conda merges them."""
+    for config in reversed(configs):
+        for key in ("default_channels", "channels"):
+            yield from (channel.rstrip("/") for channel in _strings(config.get(key)))
 
 
 def _files(environ: Mapping[str, str], system: Path) -> Iterator[Path]:
