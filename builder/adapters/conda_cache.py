@@ -66,6 +66,16 @@ class NewFile:
     file: IO[bytes]
     folder: Path
 
+    @property
+    def path(self) -> Path:
+        """Where it is until it is kept. What was written is there."""
+        self.file.flush()
+        return Path(self.file.name)
+
+    def reopened(self) -> IO[bytes]:
+        """What was written, to be read from its beginning."""
+        return self.path.open("rb")
+
     def write(self, piece: bytes) -> None:
         """Appends. Raises DiskError."""
         with disk_errors(self.folder):
@@ -74,8 +84,7 @@ class NewFile:
     def keep_as(self, digest: Sha256) -> None:
         """Under its hash. Raises DiskError."""
         with disk_errors(self.folder):
-            self.file.flush()
-            os.link(self.file.name, temporary := f"{self.file.name}.whole")
+            os.link(self.path, temporary := f"{self.file.name}.whole")
             Path(temporary).replace(self.folder / f"{digest}.json")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from builder.adapters.conda_cache import RepodataCache
-from builder.adapters.conda_repodata import Copy, Gathered, Gatherer, Roots
+from builder.adapters.conda_download import Copy
+from builder.adapters.conda_repodata import Gathered, Gatherer, Roots
 from builder.conda.solve import hashes, solve
 from builder.errors import Fault, IntegrityError, NetworkError
 from builder.models.lock import CondaPackage

@@ -87,7 +87,7 @@ class MirroredInstallers:
         )
 
     def _sizes(self, entry: InstallerEntry, names: Sequence[str], causes: dict[str, Unavailable]) -> Iterator[int]:
-        """What the mirrors announce, each size once, by GETs that end after the headers: HEAD is often answered wrongly.
+        """What the mirrors announce, each size once, by GETs that end after the headers: answers to HEAD often lie.
 
         Who does not answer soon is overtaken by the next one.
         """

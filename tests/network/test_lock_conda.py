@@ -115,7 +115,7 @@ def test_when_no_mirror_is_left_each_is_named_once_with_its_cause(farm: Farm, tm
 
 
 def test_mirrors_that_all_drip_are_told_as_such(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.adapters.conda_repodata.WINDOW", 0.5)
+    monkeypatch.setattr("builder.adapters.conda_download.WINDOW", 0.5)
     with farm.faulty(dict.fromkeys(range(3), "slow_drip")), pytest.raises(NetworkError) as caught:
         solved(farm, tmp_path)
     assert [fault.what for fault in caught.value.faults] == [
