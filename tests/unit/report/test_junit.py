@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ def result(name: str, outcome: Outcome, **more: Any) -> CheckResult:
     return CheckResult(name=name, outcome=outcome, **{**given, **more})
 
 
-def suite(*results: CheckResult, notices: tuple[Notice, ...] = ()) -> ElementTree.Element:
+def document(*results: CheckResult, notices: tuple[Notice, ...] = ()) -> ElementTree.Element:
     digest = sha256_of("x")
     report = Report(
         name="demo",
@@ -29,7 +30,11 @@ def suite(*results: CheckResult, notices: tuple[Notice, ...] = ()) -> ElementTre
     )
     root = ElementTree.fromstring(junit(report).encode())
     assert root.tag == "testsuites"
-    return root[0]
+    return root
+
+
+def suite(*results: CheckResult, notices: tuple[Notice, ...] = ()) -> ElementTree.Element:
+    return document(*results, notices=notices)[0]
 
 
 def test_counts_are_the_outcomes() -> None:
@@ -70,3 +75,66 @@ def test_image_and_engine_are_properties_and_notices_are_printed() -> None:
     found = {p.get("name"): p.get("value") for p in got.iter("property")}
     assert (found["image"], found["engine"]) == (IMAGE, "Engine 26")
     assert got.find("system-out").text == "Debian 11: is over"  # type: ignore[union-attr]
+
+
+SHAPE: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": ({"testsuite"}, set(), {"name", "time", "tests", "failures", "errors"}),
+    "testsuite": (
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+        {"name", "tests", "failures", "errors"},
+        {"time", "skipped", "group", "timestamp", "hostname", "id", "package", "file", "log", "url"},
+    ),
+    "properties": ({"property"}, set(), set()),
+    "property": (set(), {"name", "value"}, set()),
+    "testcase": (
+        {"skipped", "error", "failure", "system-out", "system-err"},
+        {"name"},
+        {"time", "classname", "group"},
+    ),
+    "failure": (set(), set(), {"type", "message"}),
+    "error": (set(), set(), {"type", "message"}),
+    "skipped": (set(), set(), {"type", "message"}),
+    "system-out": (set(), set(), set()),
+}
+"""Of each element of Jenkins' junit-10.xsd: the children, the required attributes, the optional ones."""
+
+SECONDS = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
+"""That schema's SUREFIRE_TIME."""
+
+
+def misshapen(root: ElementTree.Element) -> list[str]:
+    """What Jenkins' schema would refuse."""
+    found = []
+    for element in root.iter():
+        children, required, optional = SHAPE[element.tag]
+        found += [f"{element.tag} has no {name}" for name in sorted(required - set(element.keys()))]
+        found += [f"{element.tag} with {name}" for name in sorted(set(element.keys()) - required - optional)]
+        found += [f"{child.tag} in {element.tag}" for child in element if child.tag not in children]
+        if element.tag.startswith("testsuite") and not SECONDS.fullmatch(element.get("time", "")):
+            found.append(f"time {element.get('time')}")
+    return found
+
+
+def test_shape_is_that_of_jenkins_schema() -> None:
+    notices = (Notice(subject="Debian 11", text="is over"),)
+    results = [result(o.value, o, seconds=1234.5, evidence={"<&>": ["\x00"]}) for o in Outcome]
+    assert misshapen(document(*results, notices=notices)) == []
+
+
+def test_other_shapes_are_seen() -> None:
+    root = document(result("x", Outcome.PASS))
+    root.set("skipped", "0")
+    ElementTree.SubElement(root[0], "failure")
+    root[0].set("time", "1 s")
+    del root[0].attrib["errors"]
+    assert misshapen(root) == [
+        "testsuites with skipped",
+        "testsuite has no errors",
+        "failure in testsuite",
+        "time 1 s",
+    ]
+
+
+def test_text_of_a_failure_begins_with_its_message_because_gitlab_shows_the_text() -> None:
+    got = suite(result("x", Outcome.FAIL, evidence={"seen": 1}))
+    assert got.find("testcase/failure").text == 'FAIL: so it is\n{\n "seen": 1\n}'  # type: ignore[union-attr]
