@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_expiry import LEAF, MIDDLE, ROOT
+from certificates import LEAF, MIDDLE, ROOT
 from typer.testing import CliRunner, Result
 
 from builder.cli.app import app
