@@ -1,0 +1,117 @@
+"""`builder audit --image`: an image's files and ENV, read out of the engine without running anything of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+import docker
+import pytest
+
+from builder.adapters.audit_run import image_findings
+from builder.adapters.engine import endpoint
+from builder.audit.policy import findings_of_severity_error
+from builder.errors import EngineError
+from builder.progress import Silent
+
+pytestmark = pytest.mark.engine
+
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[docker.APIClient]:
+    client = docker.from_env(version="auto") if "DOCKER_HOST" in os.environ else docker.DockerClient(endpoint())
+    with closing(client):
+        yield client.api
+
+
+def made(api: docker.APIClient, name: str, files: Mapping[str, bytes | str], *changes: str) -> str:
+    """An image of just these files; a `str` value that begins with `->` is a link."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content.removeprefix("->")
+                tar.addfile(member)
+            else:
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    reference = f"builder-test-audit:{name}-{os.getpid()}"
+    repository, _, tag = reference.partition(":")
+    api.import_image_from_data(buffer.getvalue(), repository=repository, tag=tag, changes=list(changes))
+    return reference
+
+
+@pytest.fixture(scope="module")
+def bad(api: docker.APIClient) -> Iterator[str]:
+    files: dict[str, bytes | str] = {
+        "opt/conda/conda-meta/history": b"",
+        "opt/conda/.condarc": b"channels: [defaults]\nssl_verify: /etc/ssl/certs/gone.pem\n",
+        "etc/conda/condarc.d/site.yml": b"ssl_verify: false\n",
+        "home/user/.npmrc": b"strict-ssl=false\n",
+        "etc/pip.conf": b"[global]\ntrusted-host = a\n",
+        "usr/share/doc/x/example.sh": b"curl -k https://x\n",
+        "usr/lib/python3/x.py": b"requests.get(x, verify=False)\n",
+        BUNDLE: b"x",
+    }
+    name = made(api, "bad", files, "ENV NODE_TLS_REJECT_UNAUTHORIZED=0 SSL_CERT_FILE=/gone.pem", 'CMD ["/x"]')
+    yield name
+    api.remove_image(name, force=True)
+
+
+@pytest.fixture(scope="module")
+def good(api: docker.APIClient) -> Iterator[str]:
+    files: dict[str, bytes | str] = {
+        "opt/conda/conda-meta/history": b"",
+        "opt/conda/.condarc": b"channels: [conda-forge]\nssl_verify: /opt/certs/all.pem\n",
+        "opt/certs": "->../etc/ssl/certs",
+        "etc/ssl/certs/all.pem": "->ca-certificates.crt",
+        BUNDLE: b"x",
+    }
+    name = made(api, "good", files, f"ENV SSL_CERT_FILE=/{BUNDLE}", 'CMD ["/x"]')
+    yield name
+    api.remove_image(name, force=True)
+
+
+def test_an_image_is_judged_by_its_files_and_its_variables(bad):
+    found = [(f.rule, f.severity.value, f.place) for f in image_findings(bad, Silent())]
+    assert found == [
+        ("CONDA001", "error", "/etc/conda/condarc.d/site.yml:1:1"),
+        ("PIP001", "error", "/etc/pip.conf:2:1"),
+        ("NPM001", "error", "/home/user/.npmrc:1:1"),
+        ("CONDA012", "note", "/opt/conda/.condarc:1:12"),
+        ("CA002", "error", "/opt/conda/.condarc:2:1"),
+        ("NODE001", "error", f"{bad}: ENV: NODE_TLS_REJECT_UNAUTHORIZED"),
+        ("CA002", "error", f"{bad}: ENV: SSL_CERT_FILE"),
+    ]
+
+
+def test_an_image_without_a_bypass_has_no_finding_that_refuses_a_tag(good):
+    assert findings_of_severity_error(image_findings(good, Silent())) == ()
+
+
+def test_nothing_is_run_and_nothing_is_left(api, good):
+    before = {c["Id"] for c in api.containers(all=True)}
+    image_findings(good, Silent())
+    left = [c for c in api.containers(all=True) if c["Id"] not in before and c["Image"] == good]
+    assert left == []
+
+
+def test_the_command_says_who_wins_in_the_image(bad):
+    command = [sys.executable, "-m", "builder", "audit", "--image", bad, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    conda = json.loads(done.stdout)["conda"][bad]
+    assert (done.returncode, conda["winner"], conda["verdict"]) == (16, "/opt/conda/.condarc:2", "error")
+
+
+def test_an_image_that_is_not_there_is_said_to_be_so():
+    with pytest.raises(EngineError, match="there is no such image"):
+        image_findings("builder-test-audit:never", Silent())
