@@ -26,6 +26,8 @@ PAUSE: Final = 0.5
 """Seconds before the second round; twice that before the third."""
 FAR: Final = 8_000_000
 """Bytes: a connection that broke after so many is simply taken up again."""
+_LONG: Final = 2.0
+"""Seconds: a longer pause is told."""
 LONGEST_WAIT: Final = 60.0
 """Seconds: no server's Retry-After is obeyed beyond that."""
 
@@ -89,8 +91,17 @@ class Failover:
     def __post_init__(self) -> None:
         object.__setattr__(self, "watch", Watch(self.health))  # how a frozen dataclass computes a field
 
-    def get(self, artifact: Artifact, file: Growing, *, advance: Callable[[int], None]) -> Tally:
-        """Completes `file`, so that its hash is the artifact's; `advance` hears of bytes won and lost.
+    def get(
+        self,
+        artifact: Artifact,
+        file: Growing,
+        *,
+        advance: Callable[[int], None],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> Tally:
+        """Completes `file`, so that its hash is the artifact's.
+
+        advance, tell: hear of bytes won and lost, and of a pause that a server asks for.
 
         Raises NetworkError (each mirror with its cause), IntegrityError (all gave wrong bytes), DiskError, Stopped.
         """
@@ -103,7 +114,10 @@ class Failover:
             names = tuple(n for n in names if download.last[n].again)
             if not names or turn == ROUNDS - 1:
                 break
-            if self.stop.wait(_pause(turn, [download.last[n] for n in names])):
+            pause = _pause(turn, [download.last[n] for n in names])
+            if pause > _LONG:
+                tell(f"{artifact.filename}: asks {', '.join(names)} again in {pause:.0f} s")
+            if self.stop.wait(pause):
                 raise Stopped
         raise download.error()
 

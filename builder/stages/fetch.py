@@ -212,7 +212,8 @@ class _Crew:
                 return
             self.task.detail(artifact.filename)
             self.task.advance(file.size)
-            self.tallies.append(failover.get(artifact, file, advance=self.task.advance))
+            tally = failover.get(artifact, file, advance=self.task.advance, tell=self.task.detail)
+            self.tallies.append(tally)
             file.commit()
 
 
