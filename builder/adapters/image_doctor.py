@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ def _container(image: str, command: list[str]) -> Iterator[tuple[Any, str]]:
     except docker.errors.DockerException as error:
         remedy = "run `builder doctor engine`"
         raise EngineError("no container engine answers", seen=str(error), remedy=remedy) from None
-    with client:
+    with closing(client):
         api = client.api
         host = api.create_host_config(network_mode="host", cap_drop=["ALL"], security_opt=["no-new-privileges"])
         # The labels of checks: what a killed run leaves behind, the next one sweeps away.
