@@ -88,6 +88,8 @@ class CheckScript:
     needs_gpu: bool = False
     needs_cuda: bool = False
     """The recipe has to say which CUDA it wants."""
+    needs_conda: bool = False
+    """The recipe has to have conda."""
     made: Callable[[], dict[str, JsonValue]] = dict
     """What is made anew each time that it is asked, and so decides nothing about carrying its result over."""
     alters: bool = False
@@ -108,6 +110,11 @@ def _imports(subject: Subject) -> dict[str, JsonValue]:
 def _trust(subject: Subject) -> dict[str, JsonValue]:
     trust = subject.lock.trust
     return {"sha256": trust.bundle.sha256, "count": len(trust.certificates)}
+
+
+def _condarc(subject: Subject) -> dict[str, JsonValue]:
+    conda = subject.lock.conda
+    return {"channels": list(conda.channels) if conda else []}
 
 
 def _trial() -> dict[str, JsonValue]:
@@ -157,6 +164,12 @@ CHECKS: Mapping[str, CheckScript] = {
         made=_trial,
         alters=True,
         parts=("_clients.py",),
+    ),
+    "condarc": CheckScript(
+        title="every configuration of conda says what the baked one says, and conda has the failover plugin",
+        reads=_ALL_BUT_TRUST,
+        given=_condarc,
+        needs_conda=True,
     ),
     "cuda": CheckScript(
         title="torch was built for the recipe's CUDA, and its libraries load",
@@ -210,6 +223,9 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if CHECKS[asked.check].needs_cuda and recipe.cuda is None:
             remedy = 'write `cuda: {runtime: "12.8"}` into the recipe'
             found.append(Fault(what=f"{asked.check}: the recipe does not say which CUDA", where=where, remedy=remedy))
+        if CHECKS[asked.check].needs_conda and recipe.conda is None:
+            remedy = "take the check out, or write `conda: {}` into the recipe"
+            found.append(Fault(what=f"{asked.check}: the recipe has no conda", where=where, remedy=remedy))
         known = CHECKS[asked.check].arguments
         for name, value in asked.with_.items():
             if name not in known:

@@ -38,8 +38,17 @@ def _mounting(made: Callable[..., None], mirrors: Mirrors) -> Callable[..., None
 
 def _install(mirrors: Mirrors) -> None:
     session.CondaSession.__init__ = _mounting(session.CondaSession.__init__, mirrors)
-    if hasattr(download, "download_inner"):  # conda 23.11 and later
-        download.download_inner = fetched_again(download.download_inner, mirrors, (CondaError, RequestException))
+    place, name = _download_of_a_package()
+    setattr(place, name, fetched_again(getattr(place, name), mirrors, (CondaError, RequestException)))
+
+
+def _download_of_a_package() -> tuple[Any, str]:
+    """Where conda looks its function up when it fetches a package."""
+    if hasattr(download, "download_inner"):
+        return download, "download_inner"
+    from conda.core import path_actions  # type: ignore[import-not-found]  # noqa: PLC0415 - conda before 23.11 alone
+
+    return path_actions, "download"
 
 
 if MIRRORS.exists() and not _off():
