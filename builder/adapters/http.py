@@ -7,7 +7,6 @@ On urllib3, not httpx: measured from a loopback server, one stream of httpx reac
 from __future__ import annotations
 
 import email.utils
-import platform
 import re
 import threading
 import time
@@ -23,17 +22,13 @@ from urllib3.util import Timeout, make_headers
 import builder
 from builder.adapters.http_host import netrc_login, proxy_of, split_login, unavailable
 from builder.adapters.http_tls import trusting
-from builder.mirrors.transport import HTML, Client, Page, Unavailable
+from builder.mirrors.transport import CONDA_AGENT, HTML, Client, Page, Unavailable
 
 _PIECES: Final = {"http": 1 << 20, "https": 1 << 16}
 """Bytes to read at most at a time. A GB, hashed and written to ext4, costs 1.1 s of CPU in pieces of 1 MB and 1.3 s
 in pieces of 256 kB (curl, which hashes nothing: 1.2 s); of 4 MB nothing overlaps. TLS gives 16 kB at a time anyway."""
 _LONGEST_PAGE: Final = 100_000_000
-_AGENTS: Final[dict[Client, str]] = {
-    "builder": f"builder/{builder.__version__}",
-    "conda": f"conda/25.9.1 requests/2.32.5 CPython/{platform.python_version()} builder/{builder.__version__}",
-}
-"""conda's as `Context.user_agent` in conda/base/context.py forms it, without what it tells of the host's system."""
+_AGENTS: Final[dict[Client, str]] = {"builder": f"builder/{builder.__version__}", "conda": CONDA_AGENT}
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = 5

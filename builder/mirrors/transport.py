@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+import builder
+
 HTML: Final = "answers with a page of HTML, not with the file"
 
 Client = Literal["builder", "conda"]
 """Who asks, by its User-Agent: mirrors of conda channels turn away what is not conda (FACTS 3)."""
+CONDA_AGENT: Final = (
+    "conda/25.9.1 requests/2.32.5 CPython/3.9.23 Linux/6.1.0 debian/12 glibc/2.36 solver/libmamba "
+    f"builder/{builder.__version__}"
+)
+"""As conda forms its own (`Context.user_agent` in conda/base/context.py); the same from every host."""
 
 
 @dataclass(kw_only=True, eq=False)  # not frozen: Python writes an exception's traceback to it
