@@ -38,10 +38,10 @@ class MirroredChannels:
     ) -> CondaSolved:
         """See `builder.stages.lock_ports.Channels`."""
         sources = [f"{channel}/{subdir}" for channel in asked.channels for subdir in (asked.subdir, "noarch")]
-        gathered = self._gathered(sources, mirrors, tell)
+        gathered = self._gathered(sources, mirrors, f"{where}.mirrors", tell)
         chosen = [newest(of.copies) for of in gathered]
         tell("solving conda packages")
-        solution = solve([copy.part for copy in chosen], asked, keep=keep, where=where)
+        solution = solve([copy.part for copy in chosen], asked, keep=keep, where=f"{where}.packages")
         tell("comparing mirrors")
         for of, copy in zip(gathered, chosen, strict=True):
             _agree(of, copy, solution.packages)
@@ -49,7 +49,7 @@ class MirroredChannels:
         return CondaSolved(packages=solution.packages, uploaded=solution.newest, notes=notes)
 
     def _gathered(
-        self, sources: Sequence[str], mirrors: tuple[str, ...], tell: Callable[[str], None]
+        self, sources: Sequence[str], mirrors: tuple[str, ...], where: str, tell: Callable[[str], None]
     ) -> list[Gathered]:
         """Each subdir from the mirrors that carry it. Raises NetworkError for those that nobody gives."""
         cache = RepodataCache(self._folder)
@@ -63,7 +63,7 @@ class MirroredChannels:
                 gatherer.stop.set()
                 raise
         if silent := [of for of in gathered if not of.copies]:
-            raise _nobody_gives(silent, mirrors)
+            raise _nobody_gives(silent, mirrors, where)
         return gathered
 
 
@@ -134,7 +134,7 @@ def _span(seconds: int) -> str:
     return f"{count} {unit}" + ("s" if count > 1 else "")
 
 
-def _nobody_gives(silent: Sequence[Gathered], mirrors: tuple[str, ...]) -> NetworkError:
+def _nobody_gives(silent: Sequence[Gathered], mirrors: tuple[str, ...], where: str) -> NetworkError:
     """Each mirror with its cause, once for all subdirs that it has it for."""
     causes: dict[tuple[str, str, str], list[str]] = {}
     for of in silent:
@@ -143,7 +143,7 @@ def _nobody_gives(silent: Sequence[Gathered], mirrors: tuple[str, ...]) -> Netwo
     order = sorted(causes, key=lambda key: mirrors.index(key[0]))
     return NetworkError(
         f"no mirror gives the repodata of {', '.join(of.source for of in silent)}",
-        where="conda.mirrors",
+        where=where,
         faults=tuple(_fault(*key, sources=causes[key]) for key in order),
         remedy="see `builder mirrors probe`; `builder doctor` tells why TLS fails here",
     )

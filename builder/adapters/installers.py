@@ -124,7 +124,7 @@ def chosen(known: Sequence[InstallerEntry], wanted: Conda, *, arch: str, where: 
         )
         raise RecipeError(
             f"no {wanted.installer} {wanted.version or ''} for {arch} is known".replace("  ", " "),
-            where=where.replace("installer", "version") if wanted.version else where,
+            where=f"{where}.version" if wanted.version else f"{where}.installer",
             seen=f"known: {versions or 'none'}",
             remedy=f"choose one of those, or add it with its hash to a list of your own that {SITE} names",
         )

@@ -71,7 +71,7 @@ def _depth(value: JsonValue) -> int:
     match value:
         case dict():
             return 1 + max((_depth(item) for item in value.values()), default=0)
-        case list():
-            return 2 + max((_depth(item) for item in value), default=0)
+        case list():  # of names or match specs it is as flat as they are; of objects, a level for each of them
+            return 1 + max((1 + _depth(item) for item in value if isinstance(item, dict | list)), default=0)
         case _:
             return 0

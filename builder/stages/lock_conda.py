@@ -64,9 +64,10 @@ class CondaJob:
         """The conda part of the previous lock."""
         return self.previous.conda if self.previous else None
 
-    def where(self, key: str) -> str:
-        """The place of a key of `conda` in the recipe."""
-        return f"recipes/{self.recipe.name}.yaml: conda.{key}"
+    @property
+    def where(self) -> str:
+        """The place of `conda` in the recipe."""
+        return f"recipes/{self.recipe.name}.yaml: conda"
 
 
 def lock_conda(job: CondaJob) -> CondaPart:
@@ -144,8 +145,7 @@ def _environment(job: CondaJob) -> CondaSolved:
     if old and job.previous and _answers(old, asked) and len(kept) == len(old.packages):
         return CondaSolved(packages=old.packages, uploaded=job.previous.created)
     job.tell("conda packages")
-    where, mirrors = job.where("packages"), job.wanted.mirrors
-    return job.ports.channels.solve(asked, keep=kept, mirrors=mirrors, where=where, tell=job.tell)
+    return job.ports.channels.solve(asked, keep=kept, mirrors=job.wanted.mirrors, where=job.where, tell=job.tell)
 
 
 def _installer(job: CondaJob) -> Installer:
@@ -153,7 +153,7 @@ def _installer(job: CondaJob) -> Installer:
     if old and old.installer.name not in job.upgrade and _serves(old, job):
         return Installer(package=old.installer, python=old.installer_python)
     job.tell(wanted.installer)
-    return job.ports.installers.installer(wanted, arch=job.entry.arch, where=job.where("installer"))
+    return job.ports.installers.installer(wanted, arch=job.entry.arch, where=job.where)
 
 
 def _linker(job: CondaJob, installer: Installer) -> Wheel:

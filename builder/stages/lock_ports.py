@@ -89,7 +89,9 @@ class Channels(Protocol):
     ) -> CondaSolved:
         """The environment, from the newest repodata that the mirrors have.
 
-        keep: packages that stay unless a spec speaks against them. tell: hears what is going on.
+        keep: packages that stay unless a spec speaks against them. where: the place of `conda`, for messages.
+        tell: hears what is going on.
+
         Raises LockError, NetworkError (a subdir that no mirror has), IntegrityError (one file name, two hashes).
         """
 
@@ -100,6 +102,7 @@ class Installers(Protocol):
     def installer(self, wanted: Wanted, *, arch: str, where: str) -> Installer:
         """The newest of the recipe's family, or the version that it names; fetched, so that its size is known.
 
+        where: the place of `conda`, for messages.
         Raises RecipeError, NetworkError, IntegrityError.
         """
 

@@ -62,7 +62,7 @@ def solved(
 ) -> CondaSolved:
     channels = MirroredChannels(mirrors_of(entries or farm.entries()), folder=folder / "repodata")
     names = names or tuple(mirror.name for mirror in farm.mirrors)
-    where = "recipes/a.yaml: conda.packages"
+    where = "recipes/a.yaml: conda"
     return channels.solve(asked(*(specs or ("openssl",))), keep=(), mirrors=names, where=where, tell=tell)
 
 
@@ -108,6 +108,7 @@ def test_when_no_mirror_is_left_each_is_named_once_with_its_cause(farm: Farm, tm
     with farm.faulty(dict.fromkeys(range(3), fault)), pytest.raises(NetworkError) as caught:
         solved(farm, tmp_path)
     assert caught.value.what.startswith("no mirror gives the repodata of conda-forge/")
+    assert caught.value.where == "recipes/a.yaml: conda.mirrors"
     named = [fault.what.partition(": ")[0] for fault in caught.value.faults]
     assert list(dict.fromkeys(named)) == ["farm-a", "farm-b", "farm-c"]
     if fault not in ("truncated", "corrupt"):  # these tell each file's own size or place

@@ -73,7 +73,7 @@ def found(
 
     known = [InstallerEntry.model_validate({**ENTRY, "sha256": sha256 or ENTRY["sha256"]})]
     port = MirroredInstallers(mirrors, fetch=bring, known=known)
-    return port.installer(Conda(mirrors=names), arch="amd64", where="recipes/a.yaml: conda.installer")
+    return port.installer(Conda(mirrors=names), arch="amd64", where="recipes/a.yaml: conda")
 
 
 def test_its_true_size_is_locked_and_the_file_is_in_the_store(farm: Farm, tmp_path: Path) -> None:

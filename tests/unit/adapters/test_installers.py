@@ -22,7 +22,7 @@ MINE = """
 
 
 def want(**conda: object):
-    return chosen(load_installers(), Conda(**conda), arch="amd64", where="recipes/a.yaml: conda.installer")
+    return chosen(load_installers(), Conda(**conda), arch="amd64", where="recipes/a.yaml: conda")
 
 
 @pytest.fixture

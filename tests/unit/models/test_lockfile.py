@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import LockError
-from builder.models.lock import RootfsBase
+from builder.models.lock import CondaLock, CondaPackage, RootfsBase
 from builder.models.lockfile import dump_lock, parse_lock
 
 QUICKSTART = Path(__file__).parents[3] / "recipes" / "quickstart.lock"
@@ -82,3 +82,36 @@ def test_what_a_derived_file_is_made_from_is_in_the_lock(text: str) -> None:
         (lock.trust.roots.artifact,),
     ]
     assert lock.made_from(lock.uv.artifact) == ()
+
+
+def test_a_conda_package_has_a_line_of_its_own_with_all_that_it_depends_on(text: str) -> None:
+    lock = parse_lock(text, "quickstart.lock")
+    package = CondaPackage(
+        name="_libgcc_mutex",
+        version="0.1",
+        build="conda_forge",
+        depends=("a >=1", "b"),
+        artifact=lock.uv.artifact.model_copy(
+            update={"source": "conda-forge/linux-64", "path": "_libgcc_mutex-0.1-0.conda"}
+        ),
+    )
+    conda = CondaLock(
+        installer=lock.uv,
+        installer_python="3.13",
+        linker=lock.uv,
+        asked=("python 3.9.*",),
+        channels=("conda-forge",),
+        virtual=("__unix=0",),
+        packages=(package, package.model_copy(update={"name": "python", "version": "3.9.23"})),
+    )
+    written = dump_lock(lock.model_copy(update={"conda": conda}))
+    again = parse_lock(written, "a.lock")
+    assert again.conda == conda
+    assert conda.python == "3.9.23"
+    lines = [line for line in written.splitlines() if "conda-forge/linux-64" in line]
+    assert [json.loads(line.strip().rstrip(","))["depends"] for line in lines] == [["a >=1", "b"]] * 2
+    assert '  "asked": ["python 3.9.*"],' in written.splitlines()
+    assert (
+        written.replace(written[written.index(' "conda": {') : written.index(' "apt_asked"')], ' "conda": null,\n')
+        == text
+    )
