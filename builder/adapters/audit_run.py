@@ -7,21 +7,26 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.adapters.audit_files import Text, texts, write_back
 from builder.adapters.audit_host import HostFiles, conda_roots
 from builder.audit.baseline import baseline_counts, new_findings
 from builder.audit.conda_effective import Effective
+from builder.audit.dockerfile import copied_files
 from builder.audit.examine import examine
 from builder.audit.finding import Finding, by_place
 from builder.audit.fix import Fixed, fix
+from builder.audit.kinds import Kind, kind_of
 from builder.audit.machine import SYSTEM_BUNDLES, Audited, audit_machine
 from builder.audit.surroundings import Surroundings
 from builder.errors import BuilderError
 
 if TYPE_CHECKING:
     from builder.progress import Progress
+
+
+_HOST: Final = "this host"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +63,15 @@ def run_audit(asked: Asked, progress: Progress) -> Outcome:
     fixed: list[Fixed] = []
     conda: dict[str, Effective] = {}
     files = 0
-    with progress.task("audit", unit="items") as task:
-        for text in texts(asked.paths):
-            found = examine(text.path, text.text)
+    for text in _counted(asked.paths, progress):
+        for part, kind in ((text, None), *_copied(text)):
+            found = examine(part.path, part.text, kind=kind)
             findings += found
-            fixed += _fixes(text, found) if asked.fix else ()
+            fixed += _fixes(part, found, kind) if asked.fix else ()
             files += 1
-            task.advance(1)
     for label, audited in _machines(asked, progress):
         findings += audited.findings
+        fixed += _host_fixes(audited) if asked.fix and label == _HOST else ()
         files += audited.read
         if audited.conda is not None:
             conda[label] = audited.conda
@@ -79,6 +84,25 @@ def run_audit(asked: Asked, progress: Progress) -> Outcome:
     return Outcome(findings=new, known=len(by_place(findings)) - len(new), files=files, conda=conda, fixed=tuple(fixed))
 
 
+def _counted(paths: tuple[Path, ...], progress: Progress) -> Iterator[Text]:
+    if not paths:
+        return
+    with progress.task("audit", unit="items") as task:
+        for text in texts(paths):
+            yield text
+            task.advance(1)
+
+
+def _copied(text: Text) -> Iterator[tuple[Text, Kind]]:
+    """What a Dockerfile copies beside it to where it is configuration: `COPY site.cfg /etc/pip.conf`."""
+    if kind_of(text.path) is Kind.DOCKERFILE:
+        for source, kind in copied_files(text.text):
+            path = Path(text.path).parent / source
+            data = HostFiles().read(str(path))
+            if data is not None and ".." not in source.split("/"):
+                yield Text(path=path.as_posix(), text=data.decode("utf-8", "surrogateescape")), kind
+
+
 def image_findings(image: str, progress: Progress) -> tuple[Finding, ...]:
     """The findings of one image, for the gate."""
     return _image(image, progress).findings
@@ -88,7 +112,7 @@ def _machines(asked: Asked, progress: Progress) -> Iterator[tuple[str, Audited]]
     if asked.host:
         environment = dict(os.environ)
         roots = conda_roots(environment)
-        yield "this host", audit_machine(HostFiles(), environment, label="environment", conda_roots=roots)
+        yield _HOST, audit_machine(HostFiles(), environment, label="environment", conda_roots=roots)
     for image in asked.images:
         yield image, _image(image, progress)
 
@@ -106,13 +130,13 @@ def _image(image: str, progress: Progress) -> Audited:
     )
 
 
-def _fixes(text: Text, found: tuple[Finding, ...]) -> Iterator[Fixed]:
+def _fixes(text: Text, found: tuple[Finding, ...], kind: Kind | None) -> Iterator[Fixed]:
     """With the system's bundle where there is one, for files that take effect here."""
-    here = str(Path(text.path).resolve()).startswith(("/etc/", str(Path.home() / ".")))
+    here = str(Path(text.path).resolve()).startswith(("/etc/", f"{Path.home()}/."))
     bundle = next((p for p in SYSTEM_BUNDLES if Path(p).exists()), "") if here else ""
     around = Surroundings(bundle=bundle)
-    given = examine(text.path, text.text, around=around) if bundle else found
-    mended = fix(text.path, text.text, given, around=around)
+    given = examine(text.path, text.text, kind=kind, around=around) if bundle else found
+    mended = fix(text.path, text.text, given, kind=kind, around=around)
     if mended.before != mended.after:
         gone = {(f.rule, f.line, f.column) for f in mended.gone}
         yield Fixed(
@@ -121,6 +145,21 @@ def _fixes(text: Text, found: tuple[Finding, ...]) -> Iterator[Fixed]:
             after=mended.after,
             gone=tuple(f for f in found if (f.rule, f.line, f.column) in gone),
         )
+
+
+def _host_fixes(audited: Audited) -> Iterator[Fixed]:
+    """Of the host's own files; what the environment sets is for its shell's files to change."""
+    for path in sorted({f.path for f in audited.findings if f.edits}):
+        data = HostFiles().read(path)
+        found = tuple(f for f in audited.findings if f.path == path)
+        if data is None:
+            continue
+        kind = kind_of(path, data[:80])
+        if kind in (None, Kind.YAML):  # of conda's search path, by another name
+            kind = Kind.CONDARC
+        mended = fix(path, data.decode("utf-8", "surrogateescape"), found, kind=kind)
+        if mended.before != mended.after:
+            yield mended
 
 
 def _baseline(path: Path | None) -> Counter[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from builder.audit.finding import Edit, Hit
+from builder.audit.kinds import CONFIGURATION, Kind, kind_of
 from builder.audit.script import Reader, script_hits
 from builder.audit.text import Fragment, joined
 from builder.audit.variables import variable_hits
@@ -178,3 +179,16 @@ def _copied(instruction: Instruction) -> Iterator[tuple[str, Fragment]]:
     for _, content in instruction.heredocs:
         if words:
             yield words[-1], content
+
+
+def copied_files(text: str) -> Iterator[tuple[str, Kind]]:
+    """Files of the build's context that COPY or ADD turn into configuration by their new name, and of which kind."""
+    for instruction in instructions(Fragment(text)):
+        words = [w for w in instruction.rest.text.split() if not w.startswith("--")]
+        if instruction.name not in ("COPY", "ADD") or instruction.heredocs or "--from" in instruction.rest.text:
+            continue
+        for source in words[:-1]:
+            target = words[-1] + source.rpartition("/")[2] if words[-1].endswith("/") else words[-1]
+            kind = kind_of(target)
+            if kind in CONFIGURATION and kind_of(source) is not kind:
+                yield source.lstrip("/"), kind

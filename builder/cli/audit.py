@@ -38,9 +38,7 @@ class Level(str, Enum):
 
 @app.command()
 def audit(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files and folders; `.` if none.")
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Files and folders; `.` if none.")] = None,
     host: Annotated[bool, typer.Option("--host", help="This machine: all clients' files and the environment.")] = False,
     images: Annotated[
         list[str] | None, typer.Option("--image", help="An image: its files and its ENV; nothing of it is run.")

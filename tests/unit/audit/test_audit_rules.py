@@ -6,6 +6,7 @@ import re
 
 import pytest
 from rule_examples import BROKEN, SOUND
+from tests_root import ROOT
 
 from builder.audit.examine import examine
 from builder.audit.rules import RULES
@@ -28,6 +29,14 @@ def test_what_only_looks_like_it_is_no_finding(example):
 
 def test_every_rule_has_an_example():
     assert set(BROKEN) | ON_A_MACHINE == set(RULES)
+
+
+def test_the_pre_commit_hook_is_given_every_kind_of_file():
+    from ruamel.yaml import YAML
+
+    (hook,) = YAML(typ="safe").load(ROOT / ".pre-commit-hooks.yaml")
+    paths = {e.path for examples in BROKEN.values() for e in examples} - {"bin/get"}
+    assert [path for path in paths if not re.search(hook["files"], path)] == []
 
 
 def test_every_watched_variable_names_a_rule():

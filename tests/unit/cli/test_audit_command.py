@@ -134,6 +134,25 @@ def test_the_host_is_its_environment_and_the_files_of_its_home(tree):
     assert f"{tree}/home/.condarc:2" in [p["where"] for p in conda["participants"]]
 
 
+def test_what_a_dockerfile_copies_into_place_is_read_as_what_it_becomes(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM x\nCOPY --chown=0 conda.cfg /opt/conda/.condarc\nCOPY site.txt /etc/\n")
+    (tmp_path / "conda.cfg").write_text(CONDARC)
+    (tmp_path / "site.txt").write_text(CONDARC)
+    done = audit(tmp_path)
+    assert "conda.cfg:2:1: error CONDA001" in done.stdout
+    assert done.stdout.endswith("1 error in 2 files\n")
+    audit(tmp_path, "--fix")
+    assert (tmp_path / "conda.cfg").read_text() == "channels: [conda-forge]\n"
+
+
+def test_fix_mends_the_files_of_the_host_and_names_its_bundle(tree):
+    (tree / "all.pem").write_text("x")
+    file = tree / "home" / ".condarc"
+    env = {"HOME": str(tree / "home"), "SSL_CERT_FILE": str(tree / "all.pem"), "REQUESTS_CA_BUNDLE": ""}
+    assert audit(tree, "--host", "--fix", **env).exit_code == 0
+    assert file.read_text() == f"channels: [conda-forge]\nssl_verify: {tree}/all.pem  # slow\n"
+
+
 def test_a_thousand_files_take_two_seconds_at_most(tmp_path):
     """5,000 files in 10 s is the bar; 1,000 of them here, with a tree's usual mixture."""
     kinds = {
