@@ -103,10 +103,14 @@ class Case:
         """True when no trust anchor ends the path."""
         return bool(self.causes & ENDS)
 
-    def store_verdicts(self) -> Iterator[StoreVerdict]:
-        """A line for each store."""
+    def store_verdicts(self, cause: str) -> Iterator[StoreVerdict]:
+        """A line for each store; `cause` is what the first problem of ours was refined to."""
         for store, _, judgement in self.judgements:
-            first = judgement.problems[0].cause if judgement.problems else "strict" if judgement.strict else VERIFIES
+            first = _first(judgement)
+            if first in ENDS and self._missing(store):
+                first = "missing-intermediate"
+            elif first == _first(self.judgement) and cause != "missing-intermediate":
+                first = cause
             yield StoreVerdict(
                 name=store.name,
                 where=store.where,
@@ -184,7 +188,7 @@ class Case:
         cause = problem.cause
         if cause in ENDS | NAMES and (portal := portal_of(self.dial.target.host, self.answers[2])):
             return "captive-portal", {"detail": portal}
-        if cause in ENDS and (missing := self._missing()):
+        if cause in ENDS and (missing := self._missing(self.store)):
             return "missing-intermediate", {**fields, "missing": missing[-1].subject}
         if cause in ENDS and (hosts := self._same_issuer(problem.cert)):
             return "interception", {**fields, "hosts": ", ".join((self.dial.target.host, *hosts))}
@@ -193,13 +197,14 @@ class Case:
             return "clock-ahead" if drift > 0 else "clock-behind", {**fields, "drift": named_clock(drift)}
         return cause, fields
 
-    def _missing(self) -> tuple[Cert, ...]:
+    def _missing(self, store: Store) -> tuple[Cert, ...]:
         """The intermediates between what was sent and a trust anchor of the store, if they alone are lacking."""
-        path = judge(self.known, self.sent[0], name=self.dial.target.host, at=self.now).path
+        graph = Graph(sent=self.sent, anchors=store.anchors, known=self.known.known)
+        path = judge(graph, self.sent[0], name=self.dial.target.host, at=self.now).path
         top = path.top
-        if not (top.self_issued and top in self.store.anchors):
+        if not (top.self_issued and top in store.anchors):
             return ()
-        return tuple(c for c in path.certs if c not in self.sent and c not in self.store.anchors)
+        return tuple(c for c in path.certs if c not in self.sent and c not in store.anchors)
 
     def _same_issuer(self, top: Cert) -> list[str]:
         """Unrelated hosts for whom the same unknown issuer vouches."""
@@ -243,3 +248,9 @@ class Case:
     def all_stores(self) -> tuple[Store, ...]:
         """Every store that is here, also when one alone is to judge."""
         return tuple({*self.stores, *(find_stores() if self.options.stores is None else ())})
+
+
+def _first(judgement: Judgement) -> str:
+    """The first problem of a judgement, by its cause."""
+    found = judgement.problems or judgement.strict
+    return found[0].cause if found else VERIFIES

@@ -91,7 +91,7 @@ def _diagnosis(case: Case) -> Diagnosis:
         reached=case.reached,
         evidence=tuple(_evidence(case)),
         chain=rows_of(case.graph, case.judgement),
-        stores=tuple(case.store_verdicts()),
+        stores=tuple(case.store_verdicts(cause)),
         cross_checks=checks,
         also=tuple(case.also(cause)),
         remedies=tuple(Trial(case).all(cause, fields)),

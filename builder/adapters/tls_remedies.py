@@ -18,7 +18,7 @@ from builder.trust import commands
 from builder.trust.causes import CAUSES
 from builder.trust.certs import Cert
 from builder.trust.diagnosis import VERIFIES, at_text, cure_of
-from builder.trust.remedies import Change, Remedy, additions, other_names
+from builder.trust.remedies import Change, Kind, Remedy, additions, other_names
 
 _BUDGET: Final = 8.0
 """Seconds after which nothing further is tried."""
@@ -41,7 +41,8 @@ class Trial:
         offered = next((r for change in self._changes(cause) if (r := self._tried(change))), None)
         cure = cure_of(cause, self.case.dial.target, **fields)
         if cure and not (offered and CAUSES[cause].side == "client"):
-            yield Remedy(kind="here" if CAUSES[cause].side == "client" else "server", what=cure, proof=self._proof_of_cure(cause, offered))
+            kind: Kind = "here" if CAUSES[cause].side == "client" else "server"
+            yield Remedy(kind=kind, what=cure, proof=self._proof_of_cure(cause, offered))
         if offered:
             yield offered
 

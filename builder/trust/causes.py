@@ -143,7 +143,7 @@ _TABLE: Final = (
     ),
     Cause(
         id="signature-unchecked",
-        sentence="The signature on {subject} cannot be checked: its algorithm is unknown here, or {host} sends a tangle.",
+        sentence="The signature on {subject} cannot be checked: an algorithm unknown here, or {host} sends a tangle.",
         side="server",
         cure="have {subject} signed with ECDSA or RSA and SHA-256, and send the chain alone",
         codes=(2, 7, 18, 19, 20),

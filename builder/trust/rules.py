@@ -17,6 +17,8 @@ from builder.trust.names import address, forbidden, is_for
 _SERVER: Final = ("1.3.6.1.5.5.7.3.1", "2.5.29.37.0")
 _WEAK_DIGESTS: Final = ("md5", "sha1")
 _RSA_FLOOR, _EC_FLOOR = 2048, 224
+_NO_ANCHOR: Final = {"signature-unchecked", "unknown-root", "root-sent-along", "self-signed", "bad-signature"}
+_HALF_ANCHORED: Final = {"anchor-without-issuer", "pinned-leaf"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +60,8 @@ def _judged(graph: Graph, path: Path, *, name: str, at: datetime) -> Judgement:
 
 def _rank(judgement: Judgement) -> int:
     """How far the path is from verifying: no anchor is worse than a wrong date."""
-    ends = ("signature-unchecked", "unknown-root", "root-sent-along", "self-signed", "bad-signature", "anchor-without-issuer", "pinned-leaf")
     causes = {p.cause for p in judgement.problems}
-    return 3 if causes & set(ends[:5]) else 2 if causes & set(ends) else 1 if causes else 0
+    return 3 if causes & _NO_ANCHOR else 2 if causes & _HALF_ANCHORED else 1 if causes else 0
 
 
 def _end(anchors: Anchors, path: Path) -> Iterator[Problem]:

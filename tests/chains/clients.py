@@ -6,8 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 _PYTHON = """
 import socket, ssl, sys
@@ -48,7 +53,7 @@ def clients() -> Mapping[str, Ask]:
     found["urllib3"] = _by(sys.executable, "-c", _REQUESTS)
     if node := shutil.which("node"):
         found["node"] = _by(node, "-e", _NODE)
-    if java := shutil.which("java"):
+    if (java := shutil.which("java")) and shutil.which("javac"):
         found["java"] = _java(java)
     if curl := shutil.which("curl"):
         found["curl"] = lambda port, name, anchors: _ran(
@@ -74,26 +79,31 @@ def _by(*program: str) -> Ask:
 
 
 def _java(program: str) -> Ask:
-    """With a PKCS#12 file that openssl makes of the anchors."""
+    """Compiled once; the anchors as a PKCS#12 trust store."""
+    classes = tempfile.TemporaryDirectory(prefix="builder-java-")
 
     def ask(port: int, name: str, anchors: Path) -> bool:
-        store = anchors.with_suffix(".p12")
-        make = [
-            "keytool",
-            "-importcert",
-            "-noprompt",
-            "-trustcacerts",
-            "-storetype",
-            "PKCS12",
-            "-storepass",
-            "changeit",
-        ]
-        store.unlink(missing_ok=True)
-        for number, pem in enumerate(anchors.read_text().split("-----BEGIN")[1:]):
-            one = anchors.with_name(f"{number}.pem")
-            one.write_text("-----BEGIN" + pem)
-            _run([*make, "-keystore", str(store), "-alias", str(number), "-file", str(one)]).check_returncode()
-        return _ran([program, str(_JAVA), str(port), name, str(store)])
+        folder = Path(classes.name)
+        if not (folder / "Asks.class").exists():
+            _run([str(Path(program).with_name("javac")), "-d", str(folder), str(_JAVA)]).check_returncode()
+        certs = x509.load_pem_x509_certificates(anchors.read_bytes())
+        entries = [pkcs12.PKCS12Certificate(c, str(n).encode()) for n, c in enumerate(certs)]
+        secret = serialization.BestAvailableEncryption(b"changeit")
+        store = folder / "anchors.p12"
+        store.write_bytes(pkcs12.serialize_java_truststore(entries, secret))
+        return _ran(
+            [
+                program,
+                "-Xshare:auto",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                str(folder),
+                "Asks",
+                str(port),
+                name,
+                str(store),
+            ]
+        )
 
     return ask
 
@@ -118,5 +128,7 @@ def openssl_at(moment: float, port: int, name: str, anchors: Path) -> bool:
     """`openssl s_client` as if it were another time."""
     argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name, "-verify_hostname", name]
     argv += ["-CAfile", str(anchors), "-no-CApath", "-attime", str(int(moment)), "-verify_return_error", "-quiet"]
-    done = subprocess.run([*argv, "-no_ign_eof"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20)
+    done = subprocess.run(
+        [*argv, "-no_ign_eof"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20
+    )
     return b"verify error" not in done.stderr and b"connect:errno" not in done.stderr

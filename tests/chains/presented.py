@@ -8,14 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chains.factory import Made
-from chains.scenarios import Scenario
-from chains.servers import Listening, file_server, tls
-
 from builder.adapters.tls_case import Options
 from builder.adapters.tls_doctor import examine
 from builder.trust.diagnosis import Diagnosis
 from builder.trust.reached import Target
+from chains.factory import Made
+from chains.scenarios import Scenario
+from chains.servers import Listening, file_server, tls
 
 HERE = "127.0.0.1"
 NOBODY = 9

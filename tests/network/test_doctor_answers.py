@@ -1,4 +1,4 @@
-"""Servers that are none, proxies, login pages, black holes: each by its own cause, in time; and no answer crashes it."""
+"""Servers that are none, proxies, login pages, black holes: each by its own cause; no answer crashes the doctor."""
 
 from __future__ import annotations
 
@@ -148,7 +148,10 @@ def test_proxy_is_used_and_shown(bundle: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_host_in_no_proxy_is_asked_directly(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with servers.tls((leaf(sans=("localhost",)), intermediate())) as there, servers.connect_proxy() as (proxy, asked_for):
+    with (
+        servers.tls((leaf(sans=("localhost",)), intermediate())) as there,
+        servers.connect_proxy() as (proxy, asked_for),
+    ):
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
         monkeypatch.setenv("NO_PROXY", "localhost")
         found = examine(Target(host="localhost", port=there.port), Options(bundle=bundle, against=()))

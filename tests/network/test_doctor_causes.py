@@ -1,4 +1,4 @@
-"""Every row of FACTS 2, and badssl's names: each is diagnosed by its own cause, and the remedy is the one that helps."""
+"""Every row of FACTS 2, and badssl's names: each is diagnosed by its own cause, and its remedy helps."""
 
 from __future__ import annotations
 

@@ -41,5 +41,5 @@ def said(table: Affected, client: str, cause: str | None) -> bool:
 
 
 def test_every_python_that_pyenv_has_is_asked() -> None:
-    here = [p for p in Path.home().glob(".pyenv/versions/3.*/bin/python")]
+    here = list(Path.home().glob(".pyenv/versions/3.*/bin/python"))
     assert sum(name.startswith("python") for name in ASK) >= len(here)

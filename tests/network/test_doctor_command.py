@@ -24,7 +24,9 @@ pytestmark = pytest.mark.network
 
 def doctor(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "builder", "doctor", *words]
-    return subprocess.run(argv, cwd=cwd, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        argv, cwd=cwd, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True, check=False
+    )
 
 
 def asked(port: int, bundle: Path, *more: str, name: str = "app.site.test") -> subprocess.CompletedProcess[str]:
@@ -42,7 +44,9 @@ def test_good_host_is_exit_code_0(tmp_path: Path) -> None:
 def test_failing_host_is_exit_code_17_with_the_cause_in_the_first_line(tmp_path: Path) -> None:
     with presented(missing_intermediate, tmp_path) as shown:
         done = asked(shown.server.port, shown.bundle)
-        as_url = doctor(f"https://app.site.test:{shown.server.port}/x", "--address", HERE, "--bundle", str(shown.bundle))
+        as_url = doctor(
+            f"https://app.site.test:{shown.server.port}/x", "--address", HERE, "--bundle", str(shown.bundle)
+        )
     assert (done.returncode, done.stderr) == (17, "")
     first, *lines = done.stdout.splitlines()
     assert first == (

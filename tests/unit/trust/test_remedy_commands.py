@@ -46,7 +46,7 @@ def test_each_family_has_its_command(family: Family, text: str) -> None:
     commands = to_trust((the_root(),), "app.site.test", family, conda=True)
     assert any(text in c.text for c in commands)
     assert commands[0].text == "builder doctor app.site.test --pem > test-root.crt"
-    assert any(c.where == "conda" and "ssl_verify /" in c.text or "all-others.pem" in c.text for c in commands)
+    assert any((c.where == "conda" and "ssl_verify /" in c.text) or "all-others.pem" in c.text for c in commands)
     assert to_set_clock(family)
 
 
@@ -72,7 +72,7 @@ def test_targets_are_read_as_people_write_them(text: str, host: str, port: int) 
 
 @pytest.mark.parametrize("text", ["", "https://", "a b", "host:port", "host:99999", "host:0", "[::1"])
 def test_what_is_no_target_is_refused(text: str) -> None:
-    with pytest.raises(RecipeError, match="no host, URL or .condarc"):
+    with pytest.raises(RecipeError, match=r"no host, URL or \.condarc"):
         Target.of(text)
 
 
