@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.errors import RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
-from builder.models.lock import Artifact, ImageBase, Lock, Package, RootfsBase, TrustLock
+from builder.models.lock import Lock, Package, TrustLock
 from builder.models.recipe import Recipe
 from builder.models.resolved import Moved, Target, Wheel
 from builder.progress import Progress
-from builder.stages.lock_changes import BASE, EVERYTHING, check_upgrade, moved
-from builder.stages.lock_conda import CondaJob, CondaPart, drop_shared, lock_conda
-from builder.stages.lock_ports import Lists, Ports
+from builder.stages.lock_changes import EVERYTHING, check_upgrade, moved
+from builder.stages.lock_conda import CondaPart, drop_shared, lock_conda
+from builder.stages.lock_ground import Ground, kept_base, lock_ground
+from builder.stages.lock_job import Job
+from builder.stages.lock_ports import Ports
 from builder.trust.bundle import Bundle, PemSource
 
 _TOOLS_PYTHON = "3.13.0"
@@ -34,47 +35,6 @@ class LockResult:
     """What the CA bundle leaves out and why, and mirrors of conda that were stale or silent."""
     made: bool = False
     """Whether anybody was asked; False: the previous lock stands."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    recipe: Recipe
-    entry: RootfsEntry | ImageEntry
-    python: BasePython | None
-    """The distribution's; None: conda brings it."""
-    ports: Ports
-    previous: Lock | None
-    upgrade: frozenset[str]
-
-    @property
-    def wants_own_roots(self) -> bool:
-        """Whether the image trusts what its distribution trusts."""
-        return self.recipe.trust.roots == "distribution"
-
-    def where(self, key: str) -> str:
-        return f"recipes/{self.recipe.name}.yaml: {key}"
-
-    def keep(self, packages: tuple[Package, ...]) -> dict[str, str]:
-        return {p.name: p.version for p in packages if p.name not in self.upgrade}
-
-    def may_keep(self, packages: tuple[Package, ...]) -> bool:
-        return not any(p.name in self.upgrade for p in packages)
-
-    def asked_of_apt(self) -> tuple[str, ...]:
-        python = self.python.packages if self.python else ()
-        return tuple(dict.fromkeys((*python, *self.recipe.apt.packages)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ground:
-    base: RootfsBase | ImageBase
-    busybox: Package | None
-    binary: Artifact | None
-    asked: tuple[str, ...]
-    apt: tuple[Package, ...] | None
-    """None: not known yet."""
-    roots: Package | None
-    """The distribution's own CA certificates, when the recipe wants those."""
 
 
 def is_stale(lock: Lock, recipe: Recipe, extra: tuple[str, ...] = ()) -> bool:
@@ -104,22 +64,22 @@ def lock(
     check_upgrade(recipe.name, previous, upgrade)
     entry, python = _entry(recipe, catalog)
     kept = None if EVERYTHING in upgrade else previous
-    job = _Job(recipe=recipe, entry=entry, python=python, ports=ports, previous=kept, upgrade=upgrade)
+    job = Job(recipe=recipe, entry=entry, python=python, ports=ports, previous=kept, upgrade=upgrade)
     with progress.task(f"locking {recipe.name}") as task:
         # Packages first: a set of them that does not exist is known in seconds, a base is not made.
-        conda = _conda(job, task.detail)
+        conda = lock_conda(job, recipe.conda, task.detail) if recipe.conda else None
         task.detail("wheels")
         pip, tools = _wheels(job, conda)
         task.detail("base")
-        ground = _ground(job)
+        ground = lock_ground(job)
         task.detail("CA certificates")
         return _result(job, ground=ground, conda=conda, pip=pip, tools=tools, extra=extra, before=previous)
 
 
 def _result(
-    job: _Job,
+    job: Job,
     *,
-    ground: _Ground,
+    ground: Ground,
     conda: CondaPart | None,
     pip: tuple[Wheel, ...],
     tools: dict[str, Wheel],
@@ -150,31 +110,14 @@ def _result(
     return LockResult(lock=new, moved=moved(before, new), notes=notes, made=True)
 
 
-def _conda(job: _Job, tell: Callable[[str], None]) -> CondaPart | None:
-    wanted = job.recipe.conda
-    if wanted is None:
-        return None
-    return lock_conda(
-        CondaJob(
-            recipe=job.recipe,
-            wanted=wanted,
-            entry=job.entry,
-            ports=job.ports,
-            previous=job.previous,
-            upgrade=job.upgrade,
-            tell=tell,
-        )
-    )
-
-
-def _wheels(job: _Job, conda: CondaPart | None) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
+def _wheels(job: Job, conda: CondaPart | None) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
     """The recipe's wheels, and those of the tools by name."""
     python = conda.lock.python if conda else job.python.version if job.python else ""
     target = Target(python=python, glibc=job.entry.glibc, arch=job.entry.arch)
     return _pip(job, target, conda), {wheel.package.name: wheel for wheel in _tools(job, target)}
 
 
-def _pip(job: _Job, target: Target, conda: CondaPart | None) -> tuple[Wheel, ...]:
+def _pip(job: Job, target: Target, conda: CondaPart | None) -> tuple[Wheel, ...]:
     """The previous ones, and no index is asked, when the same is wanted for the same Python beside the same conda."""
     asked, old, where = job.recipe.pip.packages, job.previous, job.where("pip.packages")
     if old and old.pip_asked == asked and _same_python(job, old, conda) and job.may_keep(old.pip):
@@ -185,14 +128,14 @@ def _pip(job: _Job, target: Target, conda: CondaPart | None) -> tuple[Wheel, ...
     return drop_shared(conda, wheels, names, where=where) if conda else wheels
 
 
-def _same_python(job: _Job, old: Lock, conda: CondaPart | None) -> bool:
+def _same_python(job: Job, old: Lock, conda: CondaPart | None) -> bool:
     """Whether pip's packages go where the previous lock's went."""
     if conda or old.conda:
         return conda is not None and old.conda is not None and conda.lock.packages == old.conda.packages
-    return _kept_base(job) is not None and old.apt_asked == job.asked_of_apt()
+    return kept_base(job) is not None and old.apt_asked == job.asked_of_apt()
 
 
-def _tools(job: _Job, target: Target) -> tuple[Wheel, ...]:
+def _tools(job: Job, target: Target) -> tuple[Wheel, ...]:
     """uv, and certifi for Mozilla's roots."""
     names, old = ("uv",) if job.wants_own_roots else ("certifi", "uv"), job.previous
     before = tuple(p for p in (old.trust.roots, old.uv) if p.name in names) if old else ()
@@ -208,93 +151,7 @@ def _as_before(old: Lock, packages: tuple[Package, ...]) -> tuple[Wheel, ...]:
     return tuple(Wheel(package=package, uploaded=old.created) for package in packages)
 
 
-def _ground(job: _Job) -> _Ground:
-    """The base and the distribution's packages: those of the previous lock as long as they answer the recipe."""
-    asked = job.asked_of_apt()
-    kept = _kept(job, asked)
-    if kept and kept.apt is not None and (kept.roots or not job.wants_own_roots):
-        return kept
-    with job.ports.debian(job.entry, job.recipe.apt.mirrors) as lists:
-        made = kept or _new_ground(job, lists, asked)
-        apt = made.apt
-        if apt is None:
-            apt = lists.install(asked, status=_status(job, made.base), where=job.where("apt"))
-        roots = made.roots
-        if job.wants_own_roots and roots is None:
-            roots = lists.single("ca-certificates", where=job.where("trust.roots"))
-        return replace(made, apt=apt, roots=roots)
-
-
-def _kept(job: _Job, asked: tuple[str, ...]) -> _Ground | None:
-    """What of the previous lock still stands on the recipe's base; its packages when the same ones are asked for."""
-    old, base = job.previous, _kept_base(job)
-    if old is None or base is None:
-        return None
-    own = job.wants_own_roots and old.trust.roots.name == "ca-certificates"
-    return _Ground(
-        base=base,
-        busybox=old.busybox,
-        binary=old.busybox_binary,
-        asked=asked,
-        apt=old.apt if old.apt_asked == asked else None,
-        roots=old.trust.roots if own else None,
-    )
-
-
-def _new_ground(job: _Job, lists: Lists, asked: tuple[str, ...]) -> _Ground:
-    if isinstance(job.entry, RootfsEntry):
-        # Asked for nothing but its refusal: a misspelt package is told now and not after half a minute of bootstrap.
-        lists.install((*_bootstrap_names(job.entry), *asked), status="", where=job.where("apt"))
-    busybox, binary = _busybox(job, lists)
-    return _Ground(base=_new_base(job, lists), busybox=busybox, binary=binary, asked=asked, apt=None, roots=None)
-
-
-def _bootstrap_names(entry: RootfsEntry) -> tuple[str, ...]:
-    """What a root file system is made of, in apt's words."""
-    return ("?essential", "?priority(required)", *entry.include)
-
-
-def _kept_base(job: _Job) -> RootfsBase | ImageBase | None:
-    if job.previous is None or BASE in job.upgrade:
-        return None
-    match job.previous.base, job.entry:
-        case RootfsBase() as base, RootfsEntry() as entry:
-            return base if (base.suite, base.arch) == (entry.suites[0].suite, entry.arch) else None
-        case ImageBase() as base, ImageEntry() as entry:
-            return base if base.reference == entry.reference else None
-        case _:
-            return None
-
-
-def _new_base(job: _Job, lists: Lists) -> RootfsBase | ImageBase:
-    entry = job.entry
-    if isinstance(entry, ImageEntry):
-        return job.ports.registry.image(entry)
-    packages = lists.install(_bootstrap_names(entry), status="", where=f"bases.yaml: {job.recipe.base}")
-    # The archive is made from all but itself; its own place is filled in when its hash is known.
-    nothing = Artifact.model_validate({"source": "derived", "path": "rootfs", "sha256": "0" * 64, "size": 0})
-    base = RootfsBase(
-        suite=entry.suites[0].suite, arch=entry.arch, epoch=lists.date(), packages=packages, rootfs=nothing
-    )
-    return base.model_copy(update={"rootfs": job.ports.workshop.rootfs(base)})
-
-
-def _status(job: _Job, base: RootfsBase | ImageBase) -> str:
-    """What is installed in the base, as dpkg writes it."""
-    if isinstance(base, RootfsBase):
-        return job.ports.workshop.status(base)
-    assert isinstance(job.entry, ImageEntry)  # noqa: S101 - an image base comes from an image entry
-    return job.ports.registry.status(base, job.entry)
-
-
-def _busybox(job: _Job, lists: Lists) -> tuple[Package | None, Artifact | None]:
-    if not isinstance(job.entry, RootfsEntry):
-        return None, None
-    package = lists.single(job.entry.unpacker, where=f"bases.yaml: {job.recipe.base}.unpacker")
-    return package, job.ports.workshop.busybox(package)
-
-
-def _trust(job: _Job, roots: Package, extra: tuple[str, ...], at: int) -> tuple[TrustLock, Bundle]:
+def _trust(job: Job, roots: Package, extra: tuple[str, ...], at: int) -> tuple[TrustLock, Bundle]:
     names = (f"recipes/{path}" for path in job.recipe.trust.extra)
     sources = tuple(PemSource(where=where, text=text) for where, text in zip(names, extra, strict=True))
     artifact, bundle = job.ports.workshop.bundle(roots, sources, at=at)

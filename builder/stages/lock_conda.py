@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.models.catalog import ImageEntry, RootfsEntry
-    from builder.models.lock import CondaPackage, Lock
+    from builder.models.lock import CondaPackage
     from builder.models.recipe import Conda, Recipe
-    from builder.stages.lock_ports import Ports
+    from builder.stages.lock_job import Job
 
 LINKER: Final = "py-rattler"
 _LINKER_REQUIREMENT: Final = f"{LINKER}<0.26"
@@ -47,41 +47,20 @@ class CondaPart:
         return {canonicalize_name(p.name): p.version for p in self.lock.packages if _is_pep440(p)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CondaJob:
-    """What the conda part of one lock is made from."""
-
-    recipe: Recipe
-    wanted: Conda
-    entry: RootfsEntry | ImageEntry
-    ports: Ports
-    previous: Lock | None
-    upgrade: frozenset[str]
-    tell: Callable[[str], None]
-
-    @property
-    def old(self) -> CondaLock | None:
-        """The conda part of the previous lock."""
-        return self.previous.conda if self.previous else None
-
-    @property
-    def where(self) -> str:
-        """The place of `conda` in the recipe."""
-        return f"recipes/{self.recipe.name}.yaml: conda"
-
-
-def lock_conda(job: CondaJob) -> CondaPart:
-    """Installer, linker and environment. Raises what the ports raise."""
-    solved = _environment(job)
-    installer = _installer(job)
+def lock_conda(job: Job, wanted: Conda, tell: Callable[[str], None]) -> CondaPart:
+    """Installer, linker and environment. `tell` hears what is going on. Raises what the ports raise."""
+    asked = _asked(job, wanted)
+    solved = _environment(job, wanted, asked, tell)
+    tell(wanted.installer)
+    installer = _installer(job, wanted)
     linker = _linker(job, installer)
     locked = CondaLock(
         installer=installer.package,
         installer_python=installer.python,
         linker=linker.package,
-        asked=_asked(job).specs,
-        channels=job.wanted.channels,
-        virtual=_asked(job).virtual,
+        asked=asked.specs,
+        channels=asked.channels,
+        virtual=asked.virtual,
         packages=solved.packages,
     )
     return CondaPart(lock=locked, uploaded=max(solved.uploaded or 0, linker.uploaded or 0), notes=solved.notes)
@@ -122,10 +101,10 @@ def _is_pep440(package: CondaPackage) -> bool:
     return package.name[:1].isalnum() and package.name[-1:].isalnum()
 
 
-def _asked(job: CondaJob) -> CondaAsked:
+def _asked(job: Job, wanted: Conda) -> CondaAsked:
     return CondaAsked(
-        specs=(*job.wanted.packages, f"python {job.recipe.python}.*"),
-        channels=job.wanted.channels,
+        specs=(*wanted.packages, f"python {job.recipe.python}.*"),
+        channels=wanted.channels,
         subdir=_SUBDIRS[job.entry.arch],
         virtual=virtual_packages(job.recipe, job.entry),
     )
@@ -138,26 +117,28 @@ def virtual_packages(recipe: Recipe, entry: RootfsEntry | ImageEntry) -> tuple[s
     return (archspec, *cuda, f"__glibc={entry.glibc}", f"__linux={_KERNEL}", "__unix=0")
 
 
-def _environment(job: CondaJob) -> CondaSolved:
+def _environment(job: Job, wanted: Conda, asked: CondaAsked, tell: Callable[[str], None]) -> CondaSolved:
     """The previous one, and no channel is asked, when the same is wanted."""
-    asked, old = _asked(job), job.old
+    old = _old(job)
     kept = tuple(p for p in old.packages if p.name not in job.upgrade) if old else ()
     if old and job.previous and _answers(old, asked) and len(kept) == len(old.packages):
         return CondaSolved(packages=old.packages, uploaded=job.previous.created)
-    job.tell("conda packages")
-    return job.ports.channels.solve(asked, keep=kept, mirrors=job.wanted.mirrors, where=job.where, tell=job.tell)
+    tell("conda packages")
+    where = job.where("conda")
+    return job.ports.channels.solve(asked, keep=kept, mirrors=wanted.mirrors, where=where, tell=tell)
 
 
-def _installer(job: CondaJob) -> Installer:
-    old, wanted = job.old, job.wanted
-    if old and old.installer.name not in job.upgrade and _serves(old, job):
-        return Installer(package=old.installer, python=old.installer_python)
-    job.tell(wanted.installer)
-    return job.ports.installers.installer(wanted, arch=job.entry.arch, where=job.where)
+def _installer(job: Job, wanted: Conda) -> Installer:
+    old = _old(job)
+    if old and old.installer.name not in job.upgrade and _same_arch(job, old):
+        asked = (wanted.installer, wanted.version or old.installer.version)
+        if (old.installer.name, old.installer.version) == asked:
+            return Installer(package=old.installer, python=old.installer_python)
+    return job.ports.installers.installer(wanted, arch=job.entry.arch, where=job.where("conda"))
 
 
-def _linker(job: CondaJob, installer: Installer) -> Wheel:
-    old = job.old
+def _linker(job: Job, installer: Installer) -> Wheel:
+    old = _old(job)
     kept = old and LINKER not in job.upgrade and _same_arch(job, old) and old.installer_python == installer.python
     if old and job.previous and kept:
         return Wheel(package=old.linker, uploaded=job.previous.created)
@@ -168,15 +149,13 @@ def _linker(job: CondaJob, installer: Installer) -> Wheel:
     return wheel
 
 
+def _old(job: Job) -> CondaLock | None:
+    return job.previous.conda if job.previous else None
+
+
 def _answers(old: CondaLock, asked: CondaAsked) -> bool:
     return (old.asked, old.channels, old.virtual) == (asked.specs, asked.channels, asked.virtual)
 
 
-def _serves(old: CondaLock, job: CondaJob) -> bool:
-    """Whether the old installer is one that the recipe asks for."""
-    wanted = (job.wanted.installer, job.wanted.version or old.installer.version)
-    return (old.installer.name, old.installer.version) == wanted and _same_arch(job, old)
-
-
-def _same_arch(job: CondaJob, old: CondaLock) -> bool:
-    return _asked(job).virtual[0] in old.virtual
+def _same_arch(job: Job, old: CondaLock) -> bool:
+    return virtual_packages(job.recipe, job.entry)[0] in old.virtual
