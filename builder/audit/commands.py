@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from builder.audit import urls
@@ -12,11 +12,17 @@ from builder.audit.finding import Edit, Hit
 from builder.audit.shell import Word
 from builder.audit.text import Fragment
 from builder.audit.variables import is_false, is_true, variable_hits
+from builder.audit.words import Words, flags, hit, program, unwrapped, valued, without
 
-Words = Sequence[Word]
 _CURL_WITH_VALUE: Final = frozenset("AbcCdDeEFhHKmoPQrtTuUwxXyYz")
 _CONDA: Final = ("conda", "mamba", "micromamba")
 _PIP_INDEX: Final = ("-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links")
+
+
+_RUNNERS: Final = (
+    *("find", "ssh", "retry", "docker", "podman", "nerdctl", "kubectl"),
+    *("chroot", "gosu", "watch", "parallel", "flock", "srun"),
+)
 
 
 def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
@@ -24,76 +30,14 @@ def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
     words = unwrapped(words)
     if not words:
         return
-    name = _name(words)
+    name = program(words)
+    if name in _RUNNERS:  # the command that they run stands somewhere behind
+        inner = next((i for i in range(1, len(words)) if program(words[i:]) in PROGRAMS), len(words))
+        yield from command_hits(script, words[inner:])
     if name == "python" and [w.text for w in words[1:3]] == ["-m", "pip"]:
         name, words = "pip", words[2:]
     if reader := PROGRAMS.get(name):
         yield from reader(script, words)
-
-
-def unwrapped(words: Words) -> Words:
-    """Without what only starts the command."""
-    for _ in range(10):
-        name = _name(words) if words else ""
-        skip = _WRAPPERS.get(name)
-        if skip is None:
-            return words
-        rest = list(words[1:])
-        while rest and (rest[0].text.startswith("-") or "=" in rest[0].text or rest[0].text.isdigit()):
-            takes_value = rest[0].text in skip and len(rest) > 1
-            del rest[: 2 if takes_value else 1]
-        words = rest
-    return words
-
-
-_WRAPPERS: Final[dict[str, tuple[str, ...]]] = {
-    "sudo": ("-u", "-g", "-h", "-p"),
-    "env": ("-u", "-C", "-S"),
-    "time": ("-o", "-f"),
-    "timeout": ("-k", "-s"),
-    "nice": ("-n",),
-    "xargs": ("-n", "-P", "-I", "-L", "-d"),
-    "nohup": (),
-    "exec": ("-a",),
-    "command": (),
-    "then": (),
-    "do": (),
-    "RUN": (),
-}
-
-
-def _name(words: Words) -> str:
-    base = words[0].text.rpartition("/")[2]
-    return re.sub(r"^(python|pip)[\d.]+$", r"\1", base).removesuffix(".exe")
-
-
-def _hit(script: Fragment, rule: str, words: Words, edits: tuple[Edit, ...] = (), wins: str = "") -> Hit:
-    seen = " ".join(w.text for w in words)
-    return Hit(rule=rule, at=script.at(words[0].start), seen=seen, wins=wins, edits=edits)
-
-
-def _without(script: Fragment, words: Words) -> tuple[Edit, ...]:
-    """Takes the words away with the blanks before them."""
-    start = words[0].start
-    while start and script.text[start - 1] in " \t":
-        start -= 1
-    return script.edit(start, words[-1].end) or script.edit(words[0].start, words[-1].end)
-
-
-def _valued(words: Words, names: Sequence[str]) -> Iterator[tuple[Words, Fragment]]:
-    """Each option of those names: its words, and its value."""
-    for i, word in enumerate(words):
-        if word.text in names and i + 1 < len(words):
-            yield words[i : i + 2], words[i + 1].fragment
-        elif (name := next((n for n in names if word.text.startswith(n + "=")), None)) and name.startswith("--"):
-            cut = word.fragment.text.find("=") + 1
-            yield (word,), word.fragment.part(cut, len(word.fragment.text))
-
-
-def _flags(script: Fragment, words: Words, rule: str, flags: Sequence[str]) -> Iterator[Hit]:
-    for word in words[1:]:
-        if word.text in flags:
-            yield _hit(script, rule, (word,), _without(script, (word,)))
 
 
 def _curl(script: Fragment, words: Words) -> Iterator[Hit]:
@@ -103,11 +47,11 @@ def _curl(script: Fragment, words: Words) -> Iterator[Hit]:
             skip = False
             continue
         if word.text in ("--insecure", "--proxy-insecure"):
-            yield _hit(script, "CURL001", (word,), _without(script, (word,)), "a flag beats .curlrc and variables")
+            yield hit(script, "CURL001", (word,), without(script, (word,)), "a flag beats .curlrc and variables")
         elif re.fullmatch(r"-[A-Za-z0-9:#].*", word.text):
             index, skip = _cluster(word.text)
             if index:
-                yield _hit(script, "CURL001", (word,), _cut(script, word, index), "a flag beats .curlrc and variables")
+                yield hit(script, "CURL001", (word,), _cut(script, word, index), "a flag beats .curlrc and variables")
 
 
 def _cluster(text: str) -> tuple[int, bool]:
@@ -122,7 +66,7 @@ def _cluster(text: str) -> tuple[int, bool]:
 
 def _cut(script: Fragment, word: Word, index: int) -> tuple[Edit, ...]:
     if word.text == "-k":
-        return _without(script, (word,))
+        return without(script, (word,))
     at = word.fragment.text.find("k", index)
     return script.edit(word.start + at, word.start + at + 1) if word.fragment.text == word.text else ()
 
@@ -133,26 +77,26 @@ _CHECK_OFF = re.compile(r"check_?certificate\s*=\s*(off|0|no)", re.IGNORECASE)
 def _wget(script: Fragment, words: Words) -> Iterator[Hit]:
     for i, word in enumerate(words):
         if word.text.startswith("--no-check-cert"):
-            yield _hit(script, "WGET001", (word,), _without(script, (word,)))
+            yield hit(script, "WGET001", (word,), without(script, (word,)))
         elif word.text in ("-e", "--execute") and _CHECK_OFF.fullmatch(" ".join(w.text for w in words[i + 1 : i + 2])):
-            yield _hit(script, "WGET001", words[i : i + 2], _without(script, words[i : i + 2]))
+            yield hit(script, "WGET001", words[i : i + 2], without(script, words[i : i + 2]))
 
 
 def _conda(script: Fragment, words: Words) -> Iterator[Hit]:
-    name, texts = _name(words), [w.text for w in words]
+    name, texts = program(words), [w.text for w in words]
     if len(texts) > 2 and texts[1] == "run":  # what follows is another command
         yield from command_hits(script, _inner(words))
         return
     if "config" in texts[1:3]:
         yield from _conda_config(script, words)
     elif name != "micromamba":
-        yield from _flags(script, words, "CONDA006", ("-k", "--insecure"))
+        yield from flags(script, words, "CONDA006", ("-k", "--insecure"))
     if name != "conda":
-        yield from _flags(script, words, "MAMBA001", ("--offline",))
-        for option, value in _valued(words, ("--ssl-verify",)):
+        yield from flags(script, words, "MAMBA001", ("--offline",))
+        for option, value in valued(words, ("--ssl-verify",)):
             if value.text.strip("<>").lower() in ("false", "0", "no"):
-                yield _hit(script, "CONDA006", option, _without(script, option))
-    for _, value in _valued(words, ("-c", "--channel")):
+                yield hit(script, "CONDA006", option, without(script, option))
+    for _, value in valued(words, ("-c", "--channel")):
         yield from channel_hits(value)
 
 
@@ -168,13 +112,13 @@ def _conda_config(script: Fragment, words: Words) -> Iterator[Hit]:
         key, value = (words[i + 1], words[i + 2]) if i + 2 < len(words) else (None, None)
         if key is None or value is None:
             continue
-        if word.text == "--set" and key.text in ("ssl_verify", "verify_ssl"):
+        if word.text in ("--set", "set") and key.text in ("ssl_verify", "verify_ssl"):
             verdict = judge(value.text, variables=None).verdict
             if verdict is Verdict.OFF or value.text.lower() == "<false>":
                 edits = script.edit(value.start, value.end, "true")
-                yield _hit(script, "CONDA001", words[i : i + 3], edits, "written into the .condarc that conda reads")
+                yield hit(script, "CONDA001", words[i : i + 3], edits, "written into the .condarc that conda reads")
             elif verdict is Verdict.ERROR:
-                yield _hit(script, "CONDA002", words[i : i + 3])
+                yield hit(script, "CONDA002", words[i : i + 3])
         elif word.text in ("--add", "--append", "--prepend", "--set"):
             yield from channel_hits(value.fragment) if "channel" in key.text else ()
 
@@ -189,24 +133,24 @@ def channel_hits(channel: Fragment) -> Iterator[Hit]:
 
 
 def _pip(script: Fragment, words: Words) -> Iterator[Hit]:
-    for option, value in _valued(words, ("--trusted-host",)):
-        yield _hit(script, "PIP001", option, _without(script, option), "a flag beats pip.conf and PIP_TRUSTED_HOST")
+    for option, value in valued(words, ("--trusted-host",)):
+        yield hit(script, "PIP001", option, without(script, option), "a flag beats pip.conf and PIP_TRUSTED_HOST")
         _ = value
-    for _, value in _valued(words, _PIP_INDEX):
+    for _, value in valued(words, _PIP_INDEX):
         yield from urls.plain(value, "PIP002")
     texts = [w.text for w in words]
     if texts[1:3] == ["config", "set"] or texts[1:2] == ["config"]:
         for i, text in enumerate(texts[:-1]):
             if re.fullmatch(r"[\w-]+\.trusted[-_]host", text):
-                yield _hit(script, "PIP001", words[i : i + 2])
+                yield hit(script, "PIP001", words[i : i + 2])
             elif re.fullmatch(r"[\w-]+\.(extra[-_])?index[-_]url", text):
                 yield from urls.plain(words[i + 1].fragment, "PIP002")
 
 
 def _uv(script: Fragment, words: Words) -> Iterator[Hit]:
-    for option, _ in _valued(words, ("--allow-insecure-host", "--trusted-host")):
-        yield _hit(script, "UV001", option, _without(script, option))
-    for _, value in _valued(words, _PIP_INDEX):
+    for option, _ in valued(words, ("--allow-insecure-host", "--trusted-host")):
+        yield hit(script, "UV001", option, without(script, option))
+    for _, value in valued(words, _PIP_INDEX):
         yield from urls.plain(value, "PIP002")
 
 
@@ -218,11 +162,11 @@ def _git(script: Fragment, words: Words) -> Iterator[Hit]:
         after = words[i + 1]
         key, _, value = after.text.partition("=")
         if word.text == "-c" and _SSL_VERIFY.fullmatch(key) and is_false(value):
-            edits = _without(script, words[i : i + 2])
-            yield _hit(script, "GIT001", words[i : i + 2], edits, "-c beats every gitconfig")
+            edits = without(script, words[i : i + 2])
+            yield hit(script, "GIT001", words[i : i + 2], edits, "-c beats every gitconfig")
         elif _SSL_VERIFY.fullmatch(word.text) and is_false(after.text) and "config" in [w.text for w in words[:i]]:
             edits = script.edit(after.start, after.end, "true")
-            yield _hit(script, "GIT001", words[i : i + 2], edits)
+            yield hit(script, "GIT001", words[i : i + 2], edits)
 
 
 _STRICT = re.compile(r"(?:--)?(strict-ssl|enableStrictSsl)(?:=(\S*))?", re.IGNORECASE)
@@ -233,11 +177,11 @@ def _npm(script: Fragment, words: Words) -> Iterator[Hit]:
         found = _STRICT.fullmatch(word.text)
         after = words[i + 1] if i + 1 < len(words) else None
         if word.text == "--no-strict-ssl":
-            yield _hit(script, "NPM001", (word,), _without(script, (word,)))
+            yield hit(script, "NPM001", (word,), without(script, (word,)))
         elif found and found[2] is not None and is_false(found[2]):
-            yield _hit(script, "NPM001", (word,), _without(script, (word,)) if word.text.startswith("--") else ())
+            yield hit(script, "NPM001", (word,), without(script, (word,)) if word.text.startswith("--") else ())
         elif found and found[2] is None and after and is_false(after.text):
-            yield _hit(script, "NPM001", (word, after), script.edit(after.start, after.end, "true"))
+            yield hit(script, "NPM001", (word, after), script.edit(after.start, after.end, "true"))
         elif word.text in ("registry", "--registry") and after:
             yield from urls.plain(after.fragment, "NPM002")
         elif word.text.startswith(("--registry=", "registry=")):
@@ -251,40 +195,43 @@ APT_UNSIGNED: Final = re.compile(
 
 
 def _apt(script: Fragment, words: Words) -> Iterator[Hit]:
-    yield from _flags(
+    yield from flags(
         script,
         words,
         "APT002",
         ("--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories", "--no-gpg-check"),
     )
     for i, word in enumerate(words):
-        option = words[i + 1].text if word.text in ("-o", "--option") and i + 1 < len(words) else ""
-        span = words[i : i + 2] if option else (word,)
-        key, _, value = (option or word.text.removeprefix("-o").removeprefix("--option=")).partition("=")
+        if word.text in ("-o", "--option"):
+            span, option = words[i : i + 2], " ".join(w.text for w in words[i + 1 : i + 2])
+        else:
+            found = re.match(r"-o|--option=", word.text)
+            span, option = (word,), word.text[found.end() :] if found else ""
+        key, _, value = option.partition("=")
         if APT_OFF.fullmatch(key) and is_false(value):
-            yield _hit(script, "APT001", span, _without(script, span))
+            yield hit(script, "APT001", span, without(script, span))
         elif APT_UNSIGNED.fullmatch(key) and is_true(value):
-            yield _hit(script, "APT002", span, _without(script, span))
+            yield hit(script, "APT002", span, without(script, span))
 
 
 def _containers(script: Fragment, words: Words) -> Iterator[Hit]:
     for word in words[1:]:
         if re.fullmatch(r"--(src-|dest-)?tls-verify=(false|0)|--insecure(-registry(=.*)?)?", word.text):
-            yield _hit(script, "DOCKER001", (word,))
-    for option, value in _valued(words, ("-e", "--env", "--build-arg")):
+            yield hit(script, "DOCKER001", (word,))
+    for option, value in valued(words, ("-e", "--env", "--build-arg")):
         name, _, text = value.text.partition("=")
-        for hit in variable_hits(name, text, value):
-            yield Hit(rule=hit.rule, at=hit.at, seen=" ".join(w.text for w in option), wins=hit.wins)
+        for found in variable_hits(name, text, value):
+            yield Hit(rule=found.rule, at=found.at, seen=" ".join(w.text for w in option), wins=found.wins)
 
 
 def _maven(script: Fragment, words: Words) -> Iterator[Hit]:
     for word in words[1:]:
         if re.fullmatch(r"-Dmaven\.wagon\.http\.ssl\.(insecure|allowall)=true", word.text):
-            yield _hit(script, "MAVEN001", (word,), _without(script, (word,)))
+            yield hit(script, "MAVEN001", (word,), without(script, (word,)))
 
 
 def _go(script: Fragment, words: Words) -> Iterator[Hit]:
-    yield from _flags(script, words, "GO001", ("-insecure",))
+    yield from flags(script, words, "GO001", ("-insecure",))
     yield from _set(script, words)
 
 

@@ -16,14 +16,14 @@ from builder.audit.variables import variable_hits
 Reader = Callable[[Fragment, str], Iterator[Hit]]
 """What reads a file's content by the file's path."""
 
-_SHELLS: Final = ("sh", "bash", "dash", "zsh", "ash")
+_SHELLS: Final = ("sh", "bash", "dash", "zsh", "ash", "su", "runuser")
 _DEPTH: Final = 4  # of `sh -c` within `sh -c`
 
 
 _SUSPICIOUS: Final = re.compile(
     r"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
     r"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
-    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|\s['\"]?-[a-z#]*k|accept_tos"
+    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|[\s=]['\"]?-[a-z#]*k|accept_tos"
 )
 """In small letters; a script with none of these has no finding, and is not parsed."""
 
@@ -53,15 +53,24 @@ def _command(script: Fragment, command: Command, written: Reader, depth: int) ->
     yield from command_hits(script, command.words)
     yield from _given(script, command)
     names = [w.text.rpartition("/")[2] for w in command.words]
+    # `su - user -c SCRIPT` has its options behind the user
     shell = next((i for i, n in enumerate(names[:6]) if n in _SHELLS), None)
     if shell is not None and depth < _DEPTH:
         for flag, script_word in zip(command.words[shell + 1 :], command.words[shell + 2 :], strict=False):
             if re.fullmatch(r"-[a-zA-Z]*c", flag.text):
                 yield from script_hits(script_word.fragment, written, depth + 1)
                 return
-    if names[:1] == ["eval"] and depth < _DEPTH:
+    if names[:1] in (["eval"], ["ssh"], ["alias"]) and depth < _DEPTH:
         for word in command.words[1:]:
-            yield from script_hits(word.fragment, written, depth + 1)
+            begin = word.fragment.text.find("=") + 1 if names[0] == "alias" else 0
+            inner = word.fragment.part(begin, len(word.fragment.text))
+            yield from script_hits(_bare(inner), written, depth + 1)
+
+
+def _bare(text: Fragment) -> Fragment:
+    """Without quotes around the whole: `alias x='...'` is one word with quotes in it."""
+    quoted = len(text.text) > 1 and text.text[0] in "'\"" and text.text[-1] == text.text[0]
+    return text.part(1, len(text.text) - 1) if quoted else text
 
 
 def _given(script: Fragment, command: Command) -> Iterator[Hit]:
@@ -71,7 +80,13 @@ def _given(script: Fragment, command: Command) -> Iterator[Hit]:
         name, equals, value = word.text.partition("=")
         if equals and name.isidentifier() and i:
             yield from variable_hits(name, value, script.part(word.start, word.end))
-        elif word.text.rpartition("/")[2] not in ("env", "sudo", "export", "exec") and not word.text.startswith("-"):
+        elif word.text.rpartition("/")[2] not in (
+            "env",
+            "sudo",
+            "export",
+            "exec",
+            "cross-env",
+        ) and not word.text.startswith("-"):
             before = False
         if not before:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -94,6 +95,14 @@ INDEXES: Final[Mapping[str, str]] = {
 }
 """Variables that hold addresses of packages, and the rule for plain http in them."""
 
+OPTIONS: Final = (
+    ("CURL001", re.compile(r"^\w*CURL\w*=.*\s(--insecure|-[A-Za-z]*k)\s", re.IGNORECASE)),
+    ("WGET001", re.compile(r"\s--no-check-certificate\s")),
+    ("PIP001", re.compile(r"\s--trusted-host[\s=]")),
+    ("GIT001", re.compile(r"http\.sslVerify=(false|0|no)\s", re.IGNORECASE)),
+)
+"""Options kept in a variable (`CURL_OPTS=-k`), to be used further down."""
+
 BUNDLES: Final = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
@@ -118,6 +127,9 @@ def variable_hits(name: str, value: str, whole: Fragment, *, wins: str = "") -> 
             yield Hit(rule=watched.rule, at=whole.at(0), seen=seen, wins=wins or watched.says)
     if rule := INDEXES.get(folded):
         yield from urls.plain(whole, rule, wins)
+    for rule, pattern in OPTIONS:
+        if pattern.search(f"{name}= {value} "):
+            yield Hit(rule=rule, at=whole.at(0), seen=f"{name}={value}", wins=wins)
 
 
 def is_watched(name: str) -> bool:
