@@ -32,6 +32,7 @@ _AGENTS: Final[dict[Client, str]] = {"builder": f"builder/{builder.__version__}"
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = 5
+_SHORT: Final = 1 << 13
 
 
 class Http:
@@ -77,7 +78,7 @@ class Http:
             target = response.get_redirect_location()
             if not target:
                 return self._body(response, url)
-            response.close()
+            _finish(response)
             url = _redirected(url, target)
             if url in seen:
                 raise Unavailable(cause="redirects in a loop", host=urlsplit(url).hostname)
@@ -105,6 +106,7 @@ class Http:
         with self._guard:
             self._bodies.add(body)
         if refused := body.refused():
+            _finish(response)
             body.close()
             raise refused
         return body
@@ -136,6 +138,15 @@ class Http:
             ssl_context=trust,
             proxy_ssl_context=trusting() if proxy.startswith("https:") else None,
         )
+
+
+def _finish(response: urllib3.BaseHTTPResponse) -> None:
+    """Ends an answer that nobody wants; a short one is read, so that its connection serves the next request."""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= _SHORT:
+        with suppress(fault.HTTPError, OSError):
+            response.read(decode_content=False)
+    response.close()
 
 
 def _redirected(url: str, target: str) -> str:

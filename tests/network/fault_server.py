@@ -35,7 +35,11 @@ class Mirror(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.fault, self.page, self.tls = files, fault, page, tls
         self.delay = self.pace = 0.0
+        self.redirect = ""
+        """Where to send who asks for what it does not have."""
         self.seen: list[tuple[str, dict[str, str]]] = []
+        self.clients: set[object] = set()
+        """The other ends of its connections."""
         self.gate: threading.Event | None = None
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -78,10 +82,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.seen.append((self.path, dict(self.headers)))
+        self.server.clients.add(self.client_address)
         time.sleep(self.server.delay)
         if "/simple/" in self.path:
             return self._page() if self.server.fault != "no-page" else self._status(404, {})
         content = self.server.files.get(unquote(self.path).split("/files/")[-1].lstrip("/"))
+        if content is None and self.server.redirect:
+            return self._status(302, {"Location": self.server.redirect + self.path})
         if content is None:
             return self._status(404, {})
         return self._file(content, self.server.fault)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from farm import Farm
+from farm import FAULTS, Farm
 from farming import bring, farm_of, unverified
 from fault_server import Mirror, artifact_of
 from fetching import bring as bring_wheels
@@ -119,3 +120,28 @@ def test_of_200_files_a_mirror_of_a_tenth_of_the_speed_costs_next_to_nothing(
         alone, both = seconds([names[1 - slow]]), seconds(names)
     print(f"\nthe fast one alone {alone:.2f} s, both {both:.2f} s: {alone / both:.2f} of its rate")  # noqa: T201
     assert alone / both >= 0.85
+
+
+@pytest.mark.parametrize("fault", ["http_503", "black_hole", "refused", "a trickle", "a tenth"])
+def test_a_mirror_that_fails_in_the_middle_of_a_run_costs_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    with farm_of(tmp_path, [250_000] * 80, mirrors=2) as (farm, artifacts):
+        monkeypatch.setenv("SSL_CERT_FILE", str(farm.ca_pem))
+        first, second = farm.mirrors
+        first.rate = second.rate = 10 * MB
+
+        def break_down() -> None:
+            if fault in FAULTS:
+                first.fault = fault
+            else:
+                first.rate = MB if fault == "a tenth" else 100.0
+
+        threading.Timer(0.7, break_down).start()
+        began, store = time.monotonic(), Store(tmp_path / "store")
+        summary = bring(store, artifacts, farm, stall=20.0)
+        took = time.monotonic() - began
+    print(f"\n{fault}: {took:.2f} s, of which 2.00 s at its rate")  # noqa: T201
+    assert all(store.has(a) for a in artifacts)
+    assert summary.refused
+    assert took < 3.5

@@ -208,6 +208,20 @@ def test_a_login_stays_behind_when_another_host_is_redirected_to(serve: Serve, r
     assert header(mirror, "authorization") is None
 
 
+@pytest.mark.parametrize("leads", [True, False], ids=["redirects", "refusals"])
+def test_a_connection_that_redirected_or_refused_is_used_again(serve: Serve, leads: bool) -> None:
+    behind, front = serve(FILES), serve({})
+    front.redirect = behind.url if leads else ""
+    transport = Http()
+    for _ in range(3):
+        with suppress(Unavailable):
+            body = transport.open(front.url + PATH)
+            assert b"".join(body.chunks()) == b"wheel"
+            body.close()
+    assert (len(front.asked), len(front.clients)) == (3, 1)
+    assert (len(behind.asked), len(behind.clients)) == ((3, 1) if leads else (0, 0))
+
+
 def test_redirects_without_end_are_given_up(relay: Callable[..., Relay]) -> None:
     further = relay("further/")
     with pytest.raises(Unavailable) as caught:
