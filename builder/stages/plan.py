@@ -142,6 +142,9 @@ def _packages(lock: Lock, *, on: tuple[str, ...], room: int) -> tuple[Layer, ...
     Of the large ones the largest lies highest: an engine copies layers in order, and those that are ready first do not
     wait for it. It is torch, which also changes more often than the libraries that it is made for.
 
+    They stand on Python and nothing else, so that none is a reason to make another again: a large conda package's
+    post-link script finds there what Python needs, and the rest's also finds the rest.
+
     on: what they all stand on; room: for how many layers of large ones.
     """
     conda = above_python(lock.conda) if lock.conda else ()

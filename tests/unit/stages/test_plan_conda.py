@@ -8,8 +8,10 @@ import json
 import pytest
 from conda_plan_examples import ENVIRONMENT, PACKAGES, ROOTS, lock, package, recipe
 
+from builder.models.lock import ImageBase
 from builder.models.plan import Action, Layer, Plan
 from builder.stages.plan import BUNDLE, LARGE, MAX_LAYERS, plan
+from builder.stages.render import render
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,15 @@ def test_conda_itself_is_only_made_again_for_another_root_file_system(planned: P
     assert on["conda-base"] == on["configuration"] == on["trust"] == ("rootfs",)
     assert on["conda-python"] == ("rootfs", "apt", "conda-base")
     assert on["conda-packages"] == on["wheels-small"] == on["wheel-torch"] == (*on["conda-python"], "conda-python")
+
+
+def test_on_a_registry_base_conda_stands_on_that_alone() -> None:
+    base = ImageBase(reference="docker.io/library/debian:bookworm-slim", digest=f"sha256:{'ab' * 32}", epoch=0)
+    planned = plan(recipe(), lock().model_copy(update={"base": base, "busybox": None, "busybox_binary": None}))
+    on = {layer.name: layer.on for layer in planned.layers}
+    assert on["conda-base"] == on["configuration"] == on["trust"] == ()
+    assert on["conda-python"] == ("apt", "conda-base")
+    assert render(planned).files
 
 
 def test_every_artifact_of_the_lock_is_in_the_plan(planned: Plan) -> None:
