@@ -12,7 +12,7 @@ from builder.adapters.conda_cache import RepodataCache
 from builder.adapters.conda_download import Copy
 from builder.adapters.conda_repodata import Gathered, Gatherer, Roots
 from builder.conda.solve import hashes, solve
-from builder.errors import Fault, IntegrityError, NetworkError
+from builder.errors import Fault, IntegrityError, NetworkError, RecipeError
 from builder.models.lock import CondaPackage
 from builder.models.resolved import CondaAsked, CondaSolved
 
@@ -43,6 +43,7 @@ class MirroredChannels:
         tell("solving conda packages")
         solution = solve([copy.part for copy in chosen], asked, keep=keep, where=f"{where}.packages")
         tell("comparing mirrors")
+        _as_before(keep, solution.packages, f"{where}.packages")
         for of, copy in zip(gathered, chosen, strict=True):
             _agree(of, copy, solution.packages)
         notes = _notes(gathered, chosen)
@@ -55,7 +56,7 @@ class MirroredChannels:
         cache = RepodataCache(self._folder)
         cache.prune()
         gatherer = Gatherer(mirrors=self._mirrors, cache=cache, advance=_counter(tell))
-        names = {s: [n for n in dict.fromkeys(mirrors) if self._mirrors.carries(n, s)] for s in sources}
+        names = {source: self._carrying(source, mirrors, where) for source in sources}
         with ThreadPoolExecutor(len(sources)) as pool:
             try:
                 gathered = list(pool.map(lambda source: gatherer.gather(source, names[source]), sources))
@@ -65,6 +66,19 @@ class MirroredChannels:
         if silent := [of for of in gathered if not of.copies]:
             raise _nobody_gives(silent, mirrors, where)
         return gathered
+
+    def _carrying(self, source: str, mirrors: tuple[str, ...], where: str) -> list[str]:
+        """Those of the recipe's mirrors that have a channel. Raises RecipeError when there is none."""
+        names = [name for name in dict.fromkeys(mirrors) if self._mirrors.carries(name, source)]
+        if not names:
+            channel = source.rpartition("/")[0]
+            raise RecipeError(
+                f"no mirror of the recipe carries the channel {channel}",
+                where=where,
+                seen=f"mirrors: {', '.join(mirrors)}",
+                remedy=f"add one that does: {', '.join(self._mirrors.carrying(source))}",
+            )
+        return names
 
 
 def _counter(tell: Callable[[str], None]) -> Callable[[int], None]:
@@ -79,6 +93,22 @@ def _counter(tell: Callable[[str], None]) -> Callable[[int], None]:
             tell(f"repodata: {got // 1_000_000} MB")
 
     return advance
+
+
+def _as_before(before: Sequence[CondaPackage], now: Sequence[CondaPackage], where: str) -> None:
+    """Raises IntegrityError for a file that was locked with another hash: the lock is one more witness."""
+    locked = {(p.artifact.source, p.artifact.path): p.artifact.sha256 for p in before}
+    for package in now:
+        artifact = package.artifact
+        old = locked.get((artifact.source, artifact.path), artifact.sha256)
+        if old != artifact.sha256:
+            raise IntegrityError(
+                f"the mirrors give another hash for {artifact.path} than the lock has",
+                where=where,
+                seen=f"locked: sha256 {old}\nnow: sha256 {artifact.sha256}",
+                remedy="a package of a channel is never replaced under its name: do not trust it. If its channel did "
+                f"replace it, and says so, `builder lock --upgrade {package.name}` takes it",
+            )
 
 
 def _agree(of: Gathered, chosen: Copy, packages: Sequence[CondaPackage]) -> None:

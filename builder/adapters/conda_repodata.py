@@ -35,6 +35,9 @@ class Roots(Protocol):
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source. Raises RecipeError for a mirror that does not exist."""
 
+    def carrying(self, source: str) -> tuple[str, ...]:
+        """The names of all that carry a source."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:

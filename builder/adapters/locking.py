@@ -33,6 +33,9 @@ class Mirrors(Protocol):
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source at all."""
 
+    def carrying(self, source: str) -> tuple[str, ...]:
+        """The names of all that carry a source."""
+
 
 def locking_ports(store: StoreLike, *, fetch: Fetch, mirrors: Mirrors) -> Ports:
     """The real ports of `builder.stages.lock.lock`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def solve(parts: Sequence[Part], asked: CondaAsked, *, keep: Sequence[CondaPacka
         try:
             records = asyncio.run(solving)
         except SolverError as error:
-            raise _unsolvable(str(error), asked, where) from None
+            raise _unsolvable(str(error), asked, where, hint=_misspelt(asked, opened.values())) from None
         except (OSError, ValueError) as error:  # a record of which only the text around it was read before
             what = "a record of the repodata cannot be read"
             raise LockError(what, where=", ".join(opened), seen=str(error), remedy="try other mirrors") from None
@@ -157,12 +158,22 @@ def _package(record: RepoDataRecord, channel: str, where: str) -> CondaPackage:
         raise LockError(f"the record of {record.file_name} cannot be locked", where=where, seen=seen) from None
 
 
-def _unsolvable(explanation: str, asked: CondaAsked, where: str) -> LockError:
+def _misspelt(asked: CondaAsked, opened: Iterable[SparseRepoData]) -> str:
+    """What a name that no channel has may have meant."""
+    from rattler import MatchSpec  # noqa: PLC0415 - 80 ms
+
+    known = {name for data in opened for name in data.package_names()}
+    wanted = (str(MatchSpec(spec, strict=False).name.normalized) for spec in asked.specs)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.75) for name in wanted if name not in known}
+    return "".join(f"{name}: did you mean {found[0]}? " for name, found in near.items() if found)
+
+
+def _unsolvable(explanation: str, asked: CondaAsked, where: str, *, hint: str) -> LockError:
     said = explanation.removeprefix("Cannot solve the request because of: ").strip()
     return LockError(
         "no set of conda packages meets the recipe",
         where=where,
         seen=f"{said}\nchannels: {', '.join(asked.channels)}; the image: {', '.join(asked.virtual)}",
-        remedy="change the packages so that they agree, or name a channel that has them; each `__...` is what the base "
-        "and `cuda` of the recipe give",
+        remedy=f"{hint}change the packages so that they agree, or name a channel that has them; each `__...` is what "
+        "the base and `cuda` of the recipe give",
     )

@@ -21,6 +21,7 @@ from builder.errors import IntegrityError, LockError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue
 from builder.mirrors.race import Stopped
+from builder.models.lock import CondaPackage
 from builder.models.resolved import CondaAsked, CondaSolved
 
 pytestmark = pytest.mark.network
@@ -59,11 +60,14 @@ def solved(
     names: tuple[str, ...] | None = None,
     entries: Mapping[str, object] | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    keep: tuple[CondaPackage, ...] = (),
+    channels: tuple[str, ...] = ("conda-forge",),
 ) -> CondaSolved:
-    channels = MirroredChannels(mirrors_of(entries or farm.entries()), folder=folder / "repodata")
+    port = MirroredChannels(mirrors_of(entries or farm.entries()), folder=folder / "repodata")
     names = names or tuple(mirror.name for mirror in farm.mirrors)
     where = "recipes/a.yaml: conda"
-    return channels.solve(asked(*(specs or ("openssl",))), keep=(), mirrors=names, where=where, tell=tell)
+    wanted = asked(*(specs or ("openssl",))).model_copy(update={"channels": channels})
+    return port.solve(wanted, keep=keep, mirrors=names, where=where, tell=tell)
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +261,26 @@ def test_what_cannot_be_solved_says_why(farm: Farm, tmp_path: Path) -> None:
     )
     assert caught.value.seen is not None
     assert "openssl >=99" in caught.value.seen
+
+
+def test_a_file_that_was_locked_with_another_hash_stops_the_lock(
+    farm: Farm, tmp_path: Path, healthy: CondaSolved
+) -> None:
+    (own,) = (p for p in healthy.packages if p.name == "openssl")
+    forged = own.model_copy(update={"artifact": own.artifact.model_copy(update={"sha256": "ab" * 32})})
+    with pytest.raises(IntegrityError) as caught:
+        solved(farm, tmp_path, keep=(forged,))
+    assert caught.value.what == f"the mirrors give another hash for {own.artifact.path} than the lock has"
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.endswith("`builder lock --upgrade openssl` takes it")
+    assert solved(farm, tmp_path, keep=(own,)) == healthy
+
+
+def test_a_channel_that_no_mirror_of_the_recipe_carries_is_a_fault_of_the_recipe(farm: Farm, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        solved(farm, tmp_path, channels=("conda-forge", "pytorch"))
+    assert caught.value.what == "no mirror of the recipe carries the channel pytorch"
+    assert caught.value.where == "recipes/a.yaml: conda.mirrors"
 
 
 def test_a_mirror_that_does_not_exist_is_a_fault_of_the_recipe(farm: Farm, tmp_path: Path) -> None:

@@ -100,6 +100,15 @@ def test_what_cannot_be_solved_says_why_where_and_what_to_do(tmp_path: Path) -> 
     assert error.remedy is not None
 
 
+def test_a_misspelt_name_is_told_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(LockError) as caught:
+        names([part(tmp_path, record("numpy", "1.0"))], asked("nunpy >=1"))
+    assert caught.value.seen is not None
+    assert caught.value.seen.startswith("No candidates were found for nunpy >=1.")
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.startswith("nunpy: did you mean numpy? change the packages")
+
+
 @pytest.mark.parametrize("lacks", ["sha256", "size"])
 def test_a_record_without_hash_or_size_is_refused(tmp_path: Path, lacks: str) -> None:
     poor = {k: v for k, v in record("a", "1.0").items() if k != lacks}
