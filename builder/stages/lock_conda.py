@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 LINKER: Final = "py-rattler"
 _LINKER_REQUIREMENT: Final = f"{LINKER}<0.26"
 """0.25 is the last for Python >= 3.8, and the linker runs under the installer's Python, which may be 3.9. It comes from
-the package index like uv: it is a wheel of its own, without dependencies, and no conda that an installer brings can
-link packages without asking channels first."""
+the package index like uv: one wheel without dependencies, the same linker whichever installer brought conda."""
 
 _SUBDIRS: Final = {"amd64": "linux-64", "arm64": "linux-aarch64"}
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -78,15 +77,20 @@ def drop_shared(part: CondaPart, wheels: tuple[Wheel, ...], asked: tuple[str, ..
         raise LockError(
             "pip and conda would both install " + ", ".join(w.package.name for w in twice),
             where=where,
-            faults=tuple(_twice(w, shared[w.package.name]) for w in twice),
+            faults=tuple(_twice(w, shared[w.package.name], itself=w.package.name in asked) for w in twice),
             remedy="let one of them bring it: take it out of `pip.packages`, or what needs it out of `conda.packages`",
         )
     return tuple(w for w in wheels if w.package.name not in shared)
 
 
-def _twice(wheel: Wheel, own: CondaPackage) -> Fault:
+def _twice(wheel: Wheel, own: CondaPackage, *, itself: bool) -> Fault:
+    """itself: whether the recipe asks pip for that very package, which no other version of conda's would change."""
     name, version = wheel.package.name, wheel.package.version
-    return Fault(what=f"{name}: {version} from pip, {own.version} from conda", seen=f"conda's {own.artifact.path}")
+    return Fault(
+        what=f"{name}: {version} from pip, {own.version} from conda",
+        seen=f"conda's {own.artifact.path}",
+        remedy=None if itself else f"`{own.name} =={version}` in `conda.packages` lets pip leave it to conda",
+    )
 
 
 def _differ(wheel: Wheel, own: CondaPackage) -> bool:

@@ -187,7 +187,7 @@ def test_what_pip_and_conda_are_both_asked_for_is_refused() -> None:
     error = caught.value
     assert (error.what, error.where) == ("pip and conda would both install numpy", "recipes/tiny.yaml: pip.packages")
     assert [f.what for f in error.faults] == ["numpy: 2.0.2 from pip, 2.0.2 from conda"]
-    assert [f.seen for f in error.faults] == ["conda's numpy-2.0.2-0.conda"]
+    assert [(f.seen, f.remedy) for f in error.faults] == [("conda's numpy-2.0.2-0.conda", None)]
 
 
 def test_a_wheels_dependency_that_conda_has_at_that_version_is_left_to_conda() -> None:
@@ -204,7 +204,9 @@ def test_a_wheels_dependency_that_conda_has_at_another_version_is_refused() -> N
     world = Stubborn(depends={"torch": ("numpy",)}, newest={**World().newest, "numpy": "1.9"})
     with pytest.raises(LockError) as caught:
         locked(world, conda_recipe())
-    assert [f.what for f in caught.value.faults] == ["numpy: 1.9 from pip, 2.0.2 from conda"]
+    assert [(f.what, f.remedy) for f in caught.value.faults] == [
+        ("numpy: 1.9 from pip, 2.0.2 from conda", "`numpy ==1.9` in `conda.packages` lets pip leave it to conda")
+    ]
 
 
 def test_conda_versions_that_pip_cannot_have_are_not_told_to_it() -> None:
