@@ -73,8 +73,8 @@ def run_audit(asked: Asked, progress: Progress) -> Outcome:
         findings += audited.findings
         fixed += _host_fixes(audited) if asked.fix and label == _HOST else ()
         files += audited.read
-        if audited.conda is not None:
-            conda[label] = audited.conda
+        for root, effective in audited.conda.items():
+            conda[f"{label}: {root}" if len(audited.conda) > 1 else label] = effective
     if asked.fix and not asked.dry_run:
         for mended in fixed:
             write_back(mended.path, mended.before, mended.after)

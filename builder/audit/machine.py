@@ -11,15 +11,15 @@ from pathlib import PurePosixPath
 from typing import Final, Protocol
 
 from builder.audit.anchors import anchor_hits
-from builder.audit.conda_effective import SEARCH_PATH, Effective, shadow, ssl_verify
-from builder.audit.conda_value import Verdict
+from builder.audit.conda_effective import SEARCH_PATH, Effective, ssl_verify
 from builder.audit.condarc import CondaRc, read
 from builder.audit.examine import examine, placed
-from builder.audit.finding import Finding, Hit, Severity, by_place
+from builder.audit.finding import Finding, by_place
 from builder.audit.kinds import Kind, kind_of
 from builder.audit.surroundings import Surroundings
 from builder.audit.text import Fragment
 from builder.audit.variables import BUNDLES, variable_hits
+from builder.audit.weigh import weighed
 
 SYSTEM_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -91,7 +91,8 @@ class Audited:
     """What was found on a machine."""
 
     findings: tuple[Finding, ...]
-    conda: Effective | None
+    conda: Mapping[str, Effective]
+    """What verification comes to, for each conda by its root; "" where none is installed."""
     read: int
     """Files."""
 
@@ -105,17 +106,15 @@ def audit_machine(
     conda_roots: Iterable[str] = (),
 ) -> Audited:
     """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed."""
-    around = Surroundings(
-        variables=environment, read=files.read, exists=files.exists, bundle=_bundle(files, environment)
-    )
-    conda_files = [p for root in conda_roots or ("",) for p in conda_places(files, environment, root=root)]
-    conda_files = list(dict.fromkeys(conda_files))
+    bundle = _bundle(files, environment)
+    around = Surroundings(variables=environment, read=files.read, exists=files.exists, bundle=bundle)
+    roots = {root: conda_places(files, environment, root=root) for root in conda_roots or ("",)}
+    conda_files = {p for places in roots.values() for p in places}
     others = [p for place in PLACES for p in expand(files, environment, place)]
     findings: list[Finding] = []
-    rcs: list[CondaRc] = []
-    paths = list(dict.fromkeys([*conda_files, *others, *extra]))
+    rcs: dict[str, CondaRc] = {}
     count = 0
-    for path in paths:
+    for path in dict.fromkeys([*sorted(conda_files), *others, *extra]):
         data = files.read(path)
         if data is None or b"\0" in data[:1024]:
             continue
@@ -123,12 +122,17 @@ def audit_machine(
         text = data.decode("utf-8", "surrogateescape")
         kind = Kind.CONDARC if path in conda_files else kind_of(path, data[:80])
         if path in conda_files:
-            rcs.append(read(path, text))
+            rcs[path] = read(path, text)
         if kind is not None:
             findings += examine(path, text, kind=kind, around=around)
     findings += environment_findings(environment, label, around)
-    effective = ssl_verify(rcs, environment, exists=files.exists) if rcs or _conda_set(environment) else None
-    return Audited(findings=by_place(_weighed(findings, effective, environment)), conda=effective, read=count)
+    conda = {
+        root: ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)
+        for root, places in roots.items()
+        if any(p in rcs for p in places) or _conda_set(environment)
+    }
+    told = weighed(findings, tuple(conda.values()), environment)
+    return Audited(findings=by_place(told), conda=conda, read=count)
 
 
 def environment_findings(environment: Mapping[str, str], label: str, around: Surroundings) -> tuple[Finding, ...]:
@@ -146,7 +150,9 @@ def environment_findings(environment: Mapping[str, str], label: str, around: Sur
 def conda_places(files: Files, environment: Mapping[str, str], *, root: str) -> list[str]:
     """The configuration files of conda that are there, in the order of its search path."""
     variables = {**environment, "CONDA_ROOT": root or environment.get("CONDA_ROOT", "")}
-    found = [p for place in SEARCH_PATH for p in expand(files, variables, place) if _is_conda(p)]
+    found = [
+        p for place in SEARCH_PATH for p in expand(files, variables, place) if _is_conda(p, folder=place[-1] == "/")
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -166,10 +172,10 @@ def expand(files: Files, environment: Mapping[str, str], place: str) -> Iterator
         yield path
 
 
-def _is_conda(path: str) -> bool:
-    """conda takes `.condarc`, `condarc` and YAML, and passes by what else lies there."""
+def _is_conda(path: str, *, folder: bool) -> bool:
+    """conda takes `.condarc`, `condarc` and YAML, in a folder YAML alone, and passes by what else lies there."""
     name = PurePosixPath(path)
-    return name.name in (".condarc", "condarc") or name.suffix in (".yml", ".yaml")
+    return name.suffix in (".yml", ".yaml") or (not folder and name.name in (".condarc", "condarc"))
 
 
 def _bundle(files: Files, environment: Mapping[str, str]) -> str:
@@ -181,28 +187,3 @@ def _conda_set(environment: Mapping[str, str]) -> bool:
     return any(
         name.startswith("CONDA_") and name.lower() in ("conda_ssl_verify", "conda_verify_ssl") for name in environment
     )
-
-
-def _weighed(findings: list[Finding], effective: Effective | None, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Each with the winner: what another place overrules is a warning, as nothing is off."""
-    for finding in findings:
-        if (
-            finding.rule not in ("CONDA001", "CONDA002", "CONDA005")
-            or effective is None
-            or "ssl" not in finding.seen.lower()
-        ):
-            yield finding
-            continue
-        here = effective.winner in (f"{finding.path}:{finding.line}", finding.path.rpartition(": ")[2])
-        said = f"{effective.winner} wins: {effective.why}"
-        if found := shadow(environment):
-            said += f"; for requests {found[0]}={found[1]} beats even that"
-        overruled = not here and effective.verdict in (Verdict.ON, Verdict.BUNDLE, Verdict.TRUSTSTORE)
-        yield replace(finding, wins=said, severity=Severity.WARNING if overruled else finding.severity)
-    if effective is not None and effective.verdict is Verdict.ERROR and effective.path:
-        path, _, line = effective.winner.rpartition(":")
-        number = int(line) if line.isdigit() else 0
-        hit = Hit(rule="CONDA002", at=0, seen=f"ssl_verify: {effective.value}", wins=effective.why)
-        finding = placed(path if number else effective.winner, "", iter([hit]))[0]
-        if not any(f.line == number and f.path == finding.path and f.rule in ("CONDA002", "CA002") for f in findings):
-            yield replace(finding, line=number, column=1 if number else 0)

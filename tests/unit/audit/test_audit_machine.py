@@ -63,7 +63,7 @@ VARIABLES = {"XDG_CONFIG_HOME": "/xdg", "CONDA_PREFIX": "/envs/x", "CONDARC": "/
 @pytest.mark.parametrize("last", range(len(SEARCH_PATH)))
 def test_the_later_of_two_files_of_the_search_path_wins(last):
     files = dict.fromkeys(SEARCH_PATH[:last], "ssl_verify: false\n") | {SEARCH_PATH[last]: "ssl_verify: true\n"}
-    conda = audited(files, ("/opt/conda",), **VARIABLES).conda
+    conda = audited(files, ("/opt/conda",), **VARIABLES).conda["/opt/conda"]
     assert (conda.winner, conda.verdict.value) == (f"{SEARCH_PATH[last]}:1", "on")
     assert [p.where for p in conda.participants] == [f"{path}:1" for path in SEARCH_PATH[: last + 1]]
 
@@ -86,6 +86,24 @@ def test_a_variable_beats_files_and_is_told_without_a_line():
     assert found.findings[0].wins == "CONDA_SSL_VERIFY wins: a variable beats every file"
 
 
+def test_nobody_overrules_the_file_of_another_user():
+    files = {"/home/me/.condarc": "ssl_verify: true\n", "/home/other/.condarc": "ssl_verify: false\n"}
+    found = audit_machine(Tree(files), {"HOME": "/home/me"}, label="x", extra=["/home/other/.condarc"])
+    assert told(found) == [("CONDA001", "error", "/home/other/.condarc:1:1")]
+
+
+def test_two_condas_have_a_winner_each():
+    files = {"/a/.condarc": "ssl_verify: false\n", "/b/.condarc": "ssl_verify: true\n"}
+    found = audited(files, ("/a", "/b"))
+    assert {root: e.verdict.value for root, e in found.conda.items()} == {"/a": "off", "/b": "on"}
+    assert told(found) == [("CONDA001", "error", "/a/.condarc:1:1")]
+
+
+def test_a_relative_bundle_that_is_not_there_stops_conda():
+    found = audited({"/home/me/.condarc": "a: 1\nssl_verify: certs.pem\n"})
+    assert told(found) == [("CONDA002", "error", "/home/me/.condarc:2:1")]
+
+
 def test_a_final_file_beats_the_variable():
     found = audited({"/etc/conda/.condarc": "ssl_verify: true #!final\n"}, CONDA_SSL_VERIFY="0")
     assert [(f.rule, f.severity) for f in found.findings] == [("CONDA001", Severity.WARNING)]
@@ -93,8 +111,10 @@ def test_a_final_file_beats_the_variable():
 
 
 def test_files_that_conda_does_not_take_by_name_take_no_part():
-    found = audited({"/etc/conda/condarc.d/notes.txt": "ssl_verify: false\n", "/special/x.txt": "ssl_verify: false\n"})
-    assert found.conda is None
+    off = "ssl_verify: false\n"
+    files = {"/etc/conda/condarc.d/notes.txt": off, "/etc/conda/condarc.d/condarc": off, "/special/x.txt": off}
+    found = audited(files, CONDARC="/special/x.txt")
+    assert found.conda == {}
 
 
 def test_a_bundle_that_does_not_exist_is_an_error():
