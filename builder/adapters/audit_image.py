@@ -89,6 +89,7 @@ def image_files(image: str, progress: Progress) -> ImageFiles:
                 for member, content in _members(api, container):
                     _take(files, member, content)
                     task.advance(member.size)
+            files.environment.setdefault("HOME", _home(files, (found.get("Config") or {}).get("User") or "root"))
             return files
     except docker.errors.ImageNotFound as error:
         raise EngineError("there is no such image", where=image, remedy="`docker pull` it, or name another") from error
@@ -120,6 +121,16 @@ def _container(api: Any, image: str) -> Iterator[str]:
 def _variables(found: dict[str, Any]) -> dict[str, str]:
     entries = (found.get("Config") or {}).get("Env") or ()
     return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
+
+def _home(files: ImageFiles, user: str) -> str:
+    """The home of the image's user, by name or number: where the clients that it starts look first."""
+    wanted = user.partition(":")[0]
+    for line in (files.contents.get("/etc/passwd") or b"").decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 5 and wanted in (fields[0], fields[2]):
+            return fields[5]
+    return "/root"
 
 
 class _Stream:

@@ -98,6 +98,22 @@ def test_an_image_without_a_bypass_has_no_finding_that_refuses_a_tag(good):
     assert findings_of_severity_error(image_findings(good, Silent())) == ()
 
 
+def test_the_home_of_the_images_own_user_counts(api):
+    files: dict[str, bytes | str] = {
+        "etc/passwd": b"root:x:0:0::/root:/bin/sh\nme:x:1000:1000::/srv/me:/bin/sh\n",
+        "root/.condarc": b"ssl_verify: true\n",
+        "srv/me/.condarc": b"ssl_verify: false\n",
+    }
+    name = made(api, "user", files, "USER 1000:1000", 'CMD ["/x"]')
+    try:
+        found = image_findings(name, Silent())
+    finally:
+        api.remove_image(name, force=True)
+    assert [(f.rule, f.place, f.wins) for f in found] == [
+        ("CONDA001", "/srv/me/.condarc:1:1", "/srv/me/.condarc:1 wins: nothing else sets it")
+    ]
+
+
 def test_nothing_is_run_and_nothing_is_left(api, good):
     before = {c["Id"] for c in api.containers(all=True)}
     image_findings(good, Silent())
