@@ -83,6 +83,19 @@ def test_where_all_are_equally_slow_nothing_is_left_or_fetched_twice(farm: Farm,
     assert len(farm.mirrors[0].requests) + len(farm.mirrors[1].requests) == len(grown[1])
 
 
+def test_where_the_way_to_all_of_them_is_slow_nothing_is_left_or_fetched_twice(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with farm_of(tmp_path, [4 * MB, 2 * MB, *[100_000] * 40], mirrors=3) as (farm, artifacts):
+        monkeypatch.setenv("SSL_CERT_FILE", str(farm.ca_pem))
+        for mirror in farm.mirrors:
+            mirror.rate = 3 * MB
+            mirror.pause = farm.mirrors[0].pause  # type: ignore[method-assign]  # one link for all of them
+        summary = bring(store, artifacts, farm, jobs=8, stall=20.0)
+    assert summary.refused == ()
+    assert sum(s.bytes for s in summary.served) == sum(a.size for a in artifacts)
+
+
 def test_the_only_mirror_that_works_is_not_left_for_being_slow(farm: Farm, grown: Grown, store: Store) -> None:
     farm.mirrors[0].rate = 70_000
     with farm.faulty({1: {"*part9*": "http_404"}}):
