@@ -76,8 +76,9 @@ def _portal(dial: Dial, trouble: Trouble, options: Options) -> Trouble | None:
 def _diagnosis(case: Case) -> Diagnosis:
     """Everything, with the one cause."""
     case.more  # noqa: B018 - others are asked while we judge
+    verdicts = _asked(case)
     cause, fields = case.named()
-    checks = tuple(_cross_checks(case, cause))
+    checks = tuple(_cross_checks(case, cause, verdicts))
     odd = [c.verdict.text for c in checks if not (c.library or c.verdict.ok or c.verdict.code)]
     if cause == VERIFIES and odd:
         detail = f"a cipher or key exchange that is no longer taken ({odd[0]})"
@@ -100,26 +101,36 @@ def _diagnosis(case: Case) -> Diagnosis:
     )
 
 
-def _cross_checks(case: Case, cause: str) -> Iterator[CrossCheck]:
-    anchors, entry = list(case.store.anchors), CAUSES[cause]
-    name = case.dial.target.host
-    plain, strict, library = together(
+def _asked(case: Case) -> Asked:
+    """OpenSSL, OpenSSL as strict as Python 3.13 has it, and the library: each asked about the same chain."""
+    anchors, host = list(case.store.anchors), case.dial.target.host
+    return Asked(
         [
             lambda: attempt(case.dial, anchors),
             lambda: attempt(case.dial, anchors, strict=True),
-            lambda: library_verdict(case.sent, anchors, name=name, at=case.now),
-        ],
-        5.0,
+            lambda: library_verdict(case.sent, anchors, name=host, at=case.now),
+        ]
     )
+
+
+def _cross_checks(case: Case, cause: str, asked: Asked) -> Iterator[CrossCheck]:
     late = Verdict(ok=False, text="no answer in time")
-    version = " ".join(ssl.OPENSSL_VERSION.split()[:2])
-    yield cross_check(f"{version}, as Python up to 3.12 asks", plain or late, entry)
-    expected = not case.judgement.problems and not case.judgement.strict
-    verdict = strict or late
-    agrees = verdict.ok is expected if cause in (VERIFIES, "strict") else cross_check("", verdict, entry).agrees
-    agrees = agrees or (not entry.codes and not verdict.ok and bool(case.judgement.strict))
-    yield CrossCheck(who=f"{version}, strict, as Python 3.13 asks", verdict=verdict, agrees=agrees)
-    yield cross_check("cryptography's x509.verification", library or late, entry, library=True)
+    found: list[Any] = [verdict or late for verdict in asked.answers(5.0)]
+    plain, strict, library = found
+    entry, version = CAUSES[cause], " ".join(ssl.OPENSSL_VERSION.split()[:2])
+    yield cross_check(f"{version}, as Python up to 3.12 asks", plain, entry)
+    yield CrossCheck(
+        who=f"{version}, strict, as Python 3.13 asks", verdict=strict, agrees=_strict_agrees(case, cause, strict)
+    )
+    yield cross_check("cryptography's x509.verification", library, entry, library=True)
+
+
+def _strict_agrees(case: Case, cause: str, verdict: Verdict) -> bool:
+    """Strictly, a chain fails for its cause or for what only strict clients ask."""
+    lacking = bool(case.judgement.strict)
+    if cause in (VERIFIES, "strict"):
+        return verdict.ok is not lacking
+    return cross_check("", verdict, CAUSES[cause]).agrees or (lacking and not verdict.ok)
 
 
 def _evidence(case: Case) -> Iterator[str]:

@@ -19,12 +19,16 @@ from builder.trust.names import address
 from builder.trust.reached import Verdict
 
 _PATIENCE: Final = 1.8
+_RUN: Final = (
+    "import sys; sys.path[:] = filter(None, sys.path); import runpy; runpy.run_path(sys.argv[1], {}, '__main__')"
+)
+"""Nothing is imported from the folder that the user happens to be in."""
 
 
 def library_verdict(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at: datetime) -> Verdict:
     """What `x509.verification` says, within 1.8 s."""
     question = {"chain": _texts(chain), "anchors": _texts(anchors), "name": name, "at": at.isoformat()}
-    argv = [sys.executable, "-I", str(builder.trust.library.__file__)]
+    argv = [sys.executable, "-c", _RUN, str(builder.trust.library.__file__)]
     try:
         done = subprocess.run(
             argv, input=json.dumps(question), capture_output=True, text=True, timeout=_PATIENCE, check=True

@@ -100,6 +100,8 @@ class Cert:
 @lru_cache(maxsize=4096)
 def read(der: bytes) -> Cert | None:
     """A certificate of DER; None for what is none."""
+    import cryptography.x509  # noqa: F401, PLC0415 - a library that is broken is no fault of the certificate
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # serial number 0, negative ones, and more that RFC 5280 forbids
         try:
