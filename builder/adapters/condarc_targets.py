@@ -31,8 +31,7 @@ def is_condarc(text: str) -> bool:
 
 def channels_of(path: Path) -> tuple[Channel, ...]:
     """Every https channel in the file, or in the folder's files. Raises RecipeError when none can be read."""
-    files = sorted({f for name in _NAMES for f in path.glob(name) if f.is_file()}) if path.is_dir() else [path]
-    found = [Channel(url, str(file)) for file in files for url in _urls(_document(file))]
+    found = [Channel(url, str(file)) for file in _files(path) for url in _urls(_document(file))]
     if not found:
         remedy = "conda's own configuration is shown by `conda config --show-sources`"
         raise RecipeError("no channel in there", where=str(path), remedy=remedy)
@@ -42,6 +41,17 @@ def channels_of(path: Path) -> tuple[Channel, ...]:
 def targets_of(channels: tuple[Channel, ...]) -> tuple[Target, ...]:
     """Each host once. Plain http channels have no TLS to diagnose."""
     return tuple(dict.fromkeys(Target.of(c.url) for c in channels if c.url.startswith("https://")))
+
+
+def bundles_of(path: Path) -> tuple[Path, ...]:
+    """The files that `ssl_verify` names; conda trusts what is in them, and nothing else."""
+    named = [_document(file).get("ssl_verify") for file in _files(path)]
+    places = [Path(value).expanduser() for value in named if isinstance(value, str) and "/" in value]
+    return tuple(dict.fromkeys(p for p in places if p.exists()))
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted({f for name in _NAMES for f in path.glob(name) if f.is_file()}) if path.is_dir() else [path]
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class Options:
     http_port: int = 80
     stores: tuple[Store, ...] | None = None
     """Instead of this host's, as those of an image."""
+    also: tuple[Path, ...] = ()
+    """Bundles besides these, as `ssl_verify` of a .condarc names one."""
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from builder.adapters.tls_case import DATES, WRONG_CLOCK, Case, Options
@@ -45,11 +46,17 @@ def examine(target: Target, options: Options) -> Diagnosis:
         return of_trouble(dataclasses.replace(reached, trouble=trouble))
     stores: Any = given or (finding.answers(5)[0] if finding else None) or find_stores()
     sent = tuple(dict.fromkeys(c for der in reached.chain if (c := read(der))))
+    stores = (*stores, *(_conda_store(path) for path in options.also))
     return _diagnosis(Case(dial=dial, reached=reached, sent=sent, stores=stores, options=options))
 
 
 def _given(options: Options) -> tuple[Store, ...]:
     return (bundle_store(options.bundle),) if options.bundle else options.stores or ()
+
+
+def _conda_store(path: Path) -> Store:
+    store = bundle_store(path)
+    return Store(f"the ssl_verify of conda, {path.name}", store.where, "conda, by its .condarc", store.ders)
 
 
 def _trouble(dial: Dial, reached: Reached, options: Options) -> Trouble | None:

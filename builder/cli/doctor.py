@@ -114,6 +114,7 @@ def host(
         try_files=tuple(try_ or ()),
         against=tuple(against) if against is not None else None,
         address=address,
+        also=() if bundle else _named_bundles(targets),
     )
     found = _examined(_targets(targets), options, image=image, as_json=as_json or pem)
     _print(found, as_json=as_json, pem=pem)
@@ -172,6 +173,12 @@ def _targets(words: list[str]) -> tuple[Target, ...]:
     if not found:
         raise RecipeError("no channel there uses https", where=", ".join(words))
     return tuple(dict.fromkeys(found))
+
+
+def _named_bundles(words: list[str]) -> tuple[Path, ...]:
+    from builder.adapters.condarc_targets import bundles_of, is_condarc
+
+    return tuple(path for word in words if is_condarc(word) for path in bundles_of(Path(word)))
 
 
 def _examined(

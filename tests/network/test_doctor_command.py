@@ -119,6 +119,16 @@ def test_help_has_examples_and_exit_codes() -> None:
     assert "17 It does not verify, and the cause is named" in text
 
 
+@pytest.mark.upstream
+def test_index_that_pip_is_configured_with_verifies_here() -> None:
+    from builder.adapters.clients import HostClients
+
+    done = doctor(HostClients().pypi_index(), "--json")
+    (found,) = json.loads(done.stdout)["hosts"]
+    assert (done.returncode, found["cause"]) == (0, "verifies")
+    assert found["chain"]
+
+
 def test_clock_that_is_right_is_exit_code_0() -> None:
     with servers.tls(good().sent) as one, servers.answering(servers.page()) as two:
         done = doctor("clock", "--against", f"https://{one}", "--against", f"http://{two}")

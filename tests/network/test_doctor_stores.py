@@ -10,6 +10,7 @@ from chains.presented import HERE, NOBODY, presented
 from chains.scenarios import good, missing_intermediate, unknown_root
 
 from builder.adapters import tls_doctor
+from builder.adapters.condarc_targets import bundles_of
 from builder.adapters.tls_case import Options
 from builder.adapters.tls_doctor import examine
 from builder.adapters.trust_stores import find_stores
@@ -83,6 +84,15 @@ def test_cause_is_the_same_with_every_store(make: object, conda: Path, tmp_path:
         found = asked(shown.server.port)
     assert found.cause == shown.scenario.cause == found.stores[0].cause
     assert {s.cause for s in found.stores[1:]} == {"unknown-root"}, "these do not have the root either"
+
+
+def test_file_that_ssl_verify_names_is_a_store_of_its_own(conda: Path, tmp_path: Path) -> None:
+    with presented(good, tmp_path) as shown:
+        site = tmp_path / "site.pem"
+        site.write_text(root("Nobody's Root").pem)
+        (tmp_path / ".condarc").write_text(f"channels: [https://app.site.test/x]\nssl_verify: {site}\n")
+        found = asked(shown.server.port, also=bundles_of(tmp_path / ".condarc"))
+    assert [(s.where, s.cause) for s in found.stores][-1] == (str(site), "unknown-root")
 
 
 @pytest.mark.parametrize("make", [good, missing_intermediate])
