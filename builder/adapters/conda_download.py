@@ -47,6 +47,7 @@ class Asked:
     mirror: str
     transport: ConditionalHttp = field(default_factory=ConditionalHttp)
     over: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
     came: bool = False
     """Whether all of it is here: what is left to do is ours, and no slowness of the mirror's."""
 

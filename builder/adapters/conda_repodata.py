@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -24,6 +24,8 @@ ROUNDS: Final = 2
 LONGEST_WAIT: Final = 10.0
 """Seconds: no server's Retry-After is obeyed beyond that."""
 _TICK: Final = 0.2
+_LINGER: Final = 1.0
+"""Seconds that stopped downloads have to remove what they wrote."""
 
 
 class Roots(Protocol):
@@ -100,7 +102,8 @@ class Gatherer:
                 while waiting and len(running) + len(found) < MIRRORS:
                     name = waiting.popleft()
                     asked = running[name] = Asked(mirror=name)
-                    threading.Thread(target=self._ask, args=(download, asked, results), daemon=True).start()
+                    asked.thread = threading.Thread(target=self._ask, args=(download, asked, results), daemon=True)
+                    asked.thread.start()
                 if (result := self._next(results, until)) is None:
                     continue
                 name, got = result
@@ -116,6 +119,8 @@ class Gatherer:
         finally:
             for asked in running.values():
                 asked.abandon()
+            if self.stop.is_set():
+                _wait(running.values())
         return found, tuple(running)
 
     def _next(self, results: queue.SimpleQueue[Result], until: float) -> Result | None:
@@ -141,3 +146,11 @@ class Gatherer:
             results.put((asked.mirror, Unavailable(cause=f"{type(error).__name__}: {error}")))
         finally:
             asked.transport.close()
+
+
+def _wait(asked: Iterable[Asked]) -> None:
+    """For downloads that nobody waits for to end: the program does, and would leave their files behind."""
+    until = time.monotonic() + _LINGER
+    for one in asked:
+        if one.thread:
+            one.thread.join(max(0.0, until - time.monotonic()))
