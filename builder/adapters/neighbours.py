@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from builder.adapters.clients import HostClients
 from builder.adapters.tls_dial import Dial, resolve
 from builder.adapters.tls_probe import plain_reach, reach
 from builder.adapters.together import together
@@ -26,6 +25,8 @@ _LONGEST: Final = 200_000
 
 def compare(seconds: float = 1.7) -> tuple[Reached, ...]:
     """The hosts that this host's clients are configured with, as many as answer in that time."""
+    from builder.adapters.clients import HostClients  # noqa: PLC0415 - not where nothing is wrong
+
     clients = HostClients()
     calls: list[Callable[[], tuple[Reached, ...]]] = [
         lambda: ask_all(CONDA_HOSTS, seconds),

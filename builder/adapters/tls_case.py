@@ -119,7 +119,7 @@ class Case:
                 users=store.users,
                 cause=first,
                 decisive=store.decisive,
-                anchors=store.anchors.count,
+                anchors=len(store.anchors.ders),
             )
 
     # what others say
@@ -165,7 +165,7 @@ class Case:
         """The graph with every certificate that might help: by URL, of other stores, of files that were named."""
         tried = [c for path in self.options.try_files for der in split_pem(path.read_bytes()) if (c := read(der))]
         issuers = {c.issuer_key for c in (*self.sent, *self.answers[0], *tried)}
-        others = [c for s in self.all_stores for key in issuers for c in s.anchors.by_subject.get(key, ())]
+        others = [c for s in self.all_stores for key in issuers for c in s.anchors.named(key)]
         known = tuple(dict.fromkeys((*tried, *self.answers[0], *others)))
         return Graph(sent=self.sent, anchors=self.store.anchors, known=known)
 

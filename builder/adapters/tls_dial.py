@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from builder.adapters.http_host import proxy_of, split_login
 from builder.trust.reached import Target, Trouble
 
-_CONNECT: Final = 3.5
-_RESOLVE: Final = 4.0
+_CONNECT: Final = 3.0
+_RESOLVE: Final = 3.5
 _LONGEST_HEAD: Final = 16384
 
 
@@ -83,7 +83,7 @@ class Dial:
         if login := split_login(self._proxy or "")[1]:
             lines.append("Proxy-Authorization: Basic " + base64.b64encode(unquote(login).encode()).decode())
         connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        head = read_head(connection, 3 * self._timeout)
+        head = read_head(connection, 2 * self._timeout)
         status = head.partition(b"\r\n")[0].decode("latin-1")
         if status.split(" ")[1:2] != ["200"]:
             raise DialError("proxy-refused", f"it answers {printable(status.partition(' ')[2]) or 'nothing'}")

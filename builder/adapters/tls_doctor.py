@@ -18,7 +18,7 @@ from builder.adapters.trust_stores import Store, bundle_store, find_stores
 from builder.adapters.verifiers import library_verdict
 from builder.trust.causes import CAUSES
 from builder.trust.certs import read
-from builder.trust.clients import affected
+from builder.trust.clients import Affected, affected
 from builder.trust.diagnosis import (
     VERIFIES,
     CrossCheck,
@@ -103,14 +103,23 @@ def _diagnosis(case: Case) -> Diagnosis:
         cross_checks=checks,
         also=tuple(case.also(cause)),
         remedies=tuple(Trial(case).all(cause, fields)),
-        clients=affected(cause),
+        clients=_clients(case, cause),
         issuer=ends,
     )
 
 
+def _clients(case: Case, cause: str) -> Affected | None:
+    """By the table; where stores differ, the clients of those that refuse."""
+    found, stores = affected(cause), [s for s in case.store_verdicts(cause) if s.decisive]
+    accept = tuple(s.users for s in stores if s.verifies)
+    if found is None or not accept or not any(not s.verifies for s in stores):
+        return found
+    return Affected(refuse=tuple(s.users for s in stores if not s.verifies), accept=accept, why="their stores differ")
+
+
 def _asked(case: Case) -> Asked:
     """OpenSSL, OpenSSL as strict as Python 3.13 has it, and the library: each asked about the same chain."""
-    anchors, host = list(case.store.anchors), case.dial.target.host
+    anchors, host = case.store.anchors.ders, case.dial.target.host
     return Asked(
         [
             lambda: attempt(case.dial, anchors),

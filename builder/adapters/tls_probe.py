@@ -12,11 +12,11 @@ import socket
 import ssl
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import builder
 from builder.adapters.tls_dial import Dial, DialError, printable, read_head, reason
-from builder.trust.certs import Cert
 from builder.trust.names import unrelated
 from builder.trust.reached import Reached, Trouble, Verdict
 
@@ -45,14 +45,14 @@ def reach(dial: Dial) -> Reached:
             return _reached(dial, **_no_handshake(dial, error))
 
 
-def attempt(dial: Dial, anchors: list[Cert], *, name: str | None = None, strict: bool = False) -> Verdict:
-    """Connects once more and verifies against these anchors alone, as Python's `ssl` does; sends nothing."""
+def attempt(dial: Dial, anchors: Sequence[bytes], *, name: str | None = None, strict: bool = False) -> Verdict:
+    """Connects once more and verifies against these anchors (DER) alone, as Python's `ssl` does; sends nothing."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if strict:
             context.verify_flags |= ssl.VERIFY_X509_STRICT
         if anchors:
-            context.load_verify_locations(cadata=b"".join(c.der for c in anchors))
+            context.load_verify_locations(cadata=b"".join(anchors))
         with dial.open() as connection:
             connection.settimeout(_HANDSHAKE)
             with context.wrap_socket(connection, server_hostname=name or dial.target.host):

@@ -61,13 +61,13 @@ class Trial:
         """The remedy of a change that makes the same connection verify; None when it does not."""
         if time.monotonic() - self.case.begun > _BUDGET:
             return None
-        anchors, name = list(self.case.store.anchors), self.case.dial.target.host
+        anchors, name = self.case.store.anchors.ders, self.case.dial.target.host
         if change.kind == "clock" and change.at:
             done = verdict_at(self.case.sent, anchors, name=name, at=change.at)
         elif change.kind == "store":
-            done = attempt(self.case.dial, list(next(s for s in self.case.stores if s.where == change.store).anchors))
+            done = attempt(self.case.dial, next(s for s in self.case.stores if s.where == change.store).anchors.ders)
         else:
-            done = attempt(self.case.dial, [*anchors, *change.add], name=change.name)
+            done = attempt(self.case.dial, [*anchors, *(c.der for c in change.add)], name=change.name)
         return self._remedy(change) if done.ok else None
 
     def _remedy(self, change: Change) -> Remedy:
@@ -112,7 +112,7 @@ class Trial:
         if cause in DATES:
             at = self._good_time()
             done = (
-                verdict_at(self.case.sent, list(self.case.store.anchors), name=self.case.dial.target.host, at=at)
+                verdict_at(self.case.sent, self.case.store.anchors.ders, name=self.case.dial.target.host, at=at)
                 if at
                 else None
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -25,9 +26,9 @@ _RUN: Final = (
 """Nothing is imported from the folder that the user happens to be in."""
 
 
-def library_verdict(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at: datetime) -> Verdict:
+def library_verdict(chain: Sequence[Cert], anchors: Sequence[bytes], *, name: str, at: datetime) -> Verdict:
     """What `x509.verification` says, within 1.8 s."""
-    question = {"chain": _texts(chain), "anchors": _texts(anchors), "name": name, "at": at.isoformat()}
+    question = {"chain": _texts([c.der for c in chain]), "anchors": _texts(anchors), "name": name, "at": at.isoformat()}
     argv = [sys.executable, "-c", _RUN, str(builder.trust.library.__file__)]
     try:
         done = subprocess.run(
@@ -41,7 +42,7 @@ def library_verdict(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str
     return Verdict(ok=bool(found["ok"]), text=str(found["text"]))
 
 
-def verdict_at(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at: datetime) -> Verdict:
+def verdict_at(chain: Sequence[Cert], anchors: Sequence[bytes], *, name: str, at: datetime) -> Verdict:
     """The same chain at another time: by the `openssl` command where there is one, else by the library."""
     program = shutil.which("openssl")
     if not program:
@@ -49,10 +50,11 @@ def verdict_at(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at:
     asked = "-verify_ip" if address(name) else "-verify_hostname"
     with tempfile.TemporaryDirectory(prefix="builder-") as folder:
         files = [Path(folder, n) for n in ("leaf.pem", "sent.pem", "anchors.pem")]
-        for path, certs in zip(files, (chain[:1], chain[1:] or chain[:1], anchors), strict=True):
-            path.write_text("".join(c.pem for c in certs))
-        leaf, sent, roots = map(str, files)
-        argv = [program, "verify", "-no-CAfile", "-no-CApath", "-no-CAstore", "-CAfile", roots, "-untrusted", sent]
+        sent = [c.der for c in chain]
+        for path, ders in zip(files, (sent[:1], sent[1:] or sent[:1], anchors), strict=True):
+            path.write_text("".join(map(ssl.DER_cert_to_PEM_cert, ders)))
+        leaf, middle, roots = map(str, files)
+        argv = [program, "verify", "-no-CAfile", "-no-CApath", "-no-CAstore", "-CAfile", roots, "-untrusted", middle]
         argv += ["-attime", str(int(at.timestamp())), "-purpose", "sslserver", "-auth_level", "2", asked, name, leaf]
         try:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE, check=False)
@@ -62,5 +64,5 @@ def verdict_at(chain: Sequence[Cert], anchors: Sequence[Cert], *, name: str, at:
     return Verdict(ok=done.returncode == 0, text=lines[0] if lines else "")
 
 
-def _texts(certs: Sequence[Cert]) -> list[str]:
-    return [base64.b64encode(c.der).decode() for c in certs]
+def _texts(ders: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(der).decode() for der in ders]

@@ -24,6 +24,10 @@ _PEM: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s.*?-
 _T = TypeVar("_T")
 
 
+Name = tuple[tuple[str, str], ...]
+"""A subject or issuer as OpenSSL compares it: by OID and value, without case and repeated spaces."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
     """The name constraints of a CA."""
@@ -41,9 +45,8 @@ class Cert:
     der: bytes
     subject: str
     issuer: str
-    subject_key: tuple[tuple[str, str], ...]
-    """The subject as OpenSSL compares it: without case and repeated spaces."""
-    issuer_key: tuple[tuple[str, str], ...]
+    subject_key: Name
+    issuer_key: Name
     not_before: datetime
     not_after: datetime
     version_3: bool
@@ -116,6 +119,19 @@ def parsed(der: bytes) -> x509.Certificate:
     from cryptography import x509  # noqa: PLC0415 - not on the path of `builder --help`
 
     return x509.load_der_x509_certificate(der)
+
+
+@lru_cache(maxsize=4096)
+def subject_of(der: bytes) -> Name | None:
+    """The subject alone, which is a tenth of the work; None for what is no certificate."""
+    import cryptography.x509  # noqa: F401, PLC0415 - as in `read`
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _canonical(parsed(der).subject)
+        except Exception:
+            return None
 
 
 def split_pem(text: bytes) -> tuple[bytes, ...]:
@@ -240,7 +256,7 @@ def _key(public: Any) -> tuple[str, int, bool]:
     return type(public).__name__.removesuffix("PublicKey"), 256, False
 
 
-def _canonical(name: x509.Name) -> tuple[tuple[str, str], ...]:
+def _canonical(name: x509.Name) -> Name:
     return tuple((a.oid.dotted_string, " ".join(str(a.value).split()).casefold()) for a in name)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from builder.trust.certs import Cert, parsed, read
+from builder.trust.certs import Cert, Name, parsed, read, subject_of
 
 MOST_SENT: Final = 40
 _MOST_SIGNATURES: Final = 300
@@ -41,29 +41,30 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Anchors:
-    """A store's trust anchors, found by subject."""
+    """A store's trust anchors, found by subject; each is read whole only when a chain asks for it."""
 
-    by_subject: dict[tuple[tuple[str, str], ...], tuple[Cert, ...]]
-    count: int
+    by_subject: dict[Name, tuple[bytes, ...]]
+    ders: tuple[bytes, ...]
 
     @classmethod
     def of(cls, ders: Iterable[bytes]) -> Anchors:
         """Of DER; what cannot be read is left out."""
-        found: dict[tuple[tuple[str, str], ...], tuple[Cert, ...]] = {}
-        certificates = {c for der in ders if (c := read(der))}
-        for certificate in sorted(certificates, key=lambda c: c.der):
-            found[certificate.subject_key] = (*found.get(certificate.subject_key, ()), certificate)
-        return cls(by_subject=found, count=len(certificates))
+        found: dict[Name, tuple[bytes, ...]] = {}
+        subjects = {der: subject for der in ders if (subject := subject_of(der)) is not None}
+        for der in sorted(subjects):
+            found[subjects[der]] = (*found.get(subjects[der], ()), der)
+        return cls(by_subject=found, ders=tuple(subjects))
+
+    def named(self, subject: Name) -> tuple[Cert, ...]:
+        """Those of that name."""
+        return tuple(c for der in self.by_subject.get(subject, ()) if (c := read(der)))
 
     def __contains__(self, certificate: Cert) -> bool:
-        return certificate in self.by_subject.get(certificate.subject_key, ())
-
-    def __iter__(self) -> Iterator[Cert]:
-        return (c for same in self.by_subject.values() for c in same)
+        return certificate.der in self.by_subject.get(certificate.subject_key, ())
 
     def plus(self, more: Iterable[Cert]) -> Anchors:
         """With further ones."""
-        return Anchors.of([*(c.der for c in self), *(c.der for c in more)])
+        return Anchors.of([*self.ders, *(c.der for c in more)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class Graph:
 
     def issuers(self, child: Cert) -> list[Edge]:
         """Every certificate that has the name of the child's issuer, trusted ones first."""
-        pool = (*self.anchors.by_subject.get(child.issuer_key, ()), *self.sent[:MOST_SENT], *self.known)
+        pool = (*self.anchors.named(child.issuer_key), *self.sent[:MOST_SENT], *self.known)
         named = dict.fromkeys(c for c in pool if c.subject_key == child.issuer_key and c != child)
         return [self._edge(child, issuer) for issuer in named]
 

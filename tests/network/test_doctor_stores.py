@@ -64,6 +64,8 @@ def test_root_that_the_system_has_and_conda_has_not_is_a_matter_of_pointing_ther
     verdicts = {s.name: s.verifies for s in found.stores}
     assert verdicts["the system's store"]
     assert not verdicts[f"the certifi of {conda}"]
+    assert found.clients
+    assert f"conda and requests of {conda}" in found.clients.refuse
     (remedy,) = found.remedies
     assert (remedy.kind, remedy.what) == ("store", f"use {tmp_path / 'system.pem'}, which has the root")
     assert remedy.proof == "tried: with it, the same connection verifies"
