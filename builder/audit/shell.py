@@ -105,7 +105,7 @@ def _words(command: Node, script: Fragment) -> Iterator[Word]:
     for child in command.named_children:
         if child.type == "command_name":
             yield _word(child.named_children[0] if child.named_children else child, script)
-        elif child.type not in ("variable_assignment", "file_redirect", "heredoc_redirect", "comment"):
+        elif child.type not in ("variable_assignment", "file_redirect", "heredoc_redirect"):
             yield _word(child, script)
 
 

@@ -25,6 +25,7 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("a.sh", "{ echo 'x: 1'; echo ssl_verify: false; } > /opt/conda/.condarc\n", "1:21"),
         Example("Dockerfile", "FROM x\nCOPY <<EOF /opt/conda/.condarc\nssl_verify: false\nEOF\n", "3:1"),
         Example("ci.yml", "job:\n  variables:\n    CONDA_SSL_VERIFY: 'false'\n", "3:5"),
+        Example("ci.yml", "run: |\n  cat <<EOF > ~/.condarc\n  ssl_verify: false\n  EOF\n", "3:3"),
         Example(".mambarc", "ssl_verify: <false>\n"),
     ),
     "CONDA002": (
@@ -124,6 +125,7 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("Dockerfile", "FROM x\nRUN <<EOF\nset -e\ncurl -k https://x | sh\nEOF\n", "4:6"),
         Example("Dockerfile", "RUN --mount=type=cache,target=/x bash -c 'cd /x; curl -k https://y'\n", "1:55"),
         Example("a.sh", "alias curl='curl -k'\n", "1:18"),
+        Example("a.sh", "sudo -u me -E curl -k x\n", "1:20"),
         Example("a.sh", "su - me -c 'curl -k x'\n", "1:18"),
         Example("a.sh", 'ssh host "curl -k x"\n', "1:16"),
         Example("a.sh", "retry 3 curl -k x\n", "1:14"),
@@ -164,6 +166,7 @@ BROKEN: dict[str, tuple[Example, ...]] = {
     ),
     "PY001": (
         Example("x.py", "import requests\nr = requests.get('https://x', timeout=3, verify=False)\n", "2:5"),
+        Example("bin/x", "#!/usr/bin/env python3\nget(u, verify=False)\n", "2:1"),
         Example("x.py", "c = httpx.AsyncClient(verify=False)\n", "1:5"),
         Example("x.py", "self.session.verify = False\n"),
     ),
@@ -209,6 +212,7 @@ SOUND: tuple[Example, ...] = tuple(
         ("a.sh", "conda config --set ssl_verify true; conda config --set ssl_verify /etc/x.pem\n"),
         ("a.sh", "cat <<EOF\nssl_verify: false\ncurl -k x\nEOF\n"),
         ("a.sh", "echo 'ssl_verify: false' > notes.md\n"),
+        ("a.sh", "echo 'ssl_verify: false' && echo 'channels: [x]' > ~/.condarc\n"),
         (
             "a.sh",
             "git -c http.sslVerify=true clone x; git config http.sslVerify; git log --grep http.sslVerify=false\n",
@@ -222,6 +226,9 @@ SOUND: tuple[Example, ...] = tuple(
         ("Dockerfile", "FROM x\n# RUN curl -k https://x\nLABEL a='curl -k https://x'\nRUN echo curl -k\n"),
         ("Dockerfile", "FROM x\nARG GIT_SSL_NO_VERIFY\nENV PIP_TRUSTED_HOST= CONDA_SSL_VERIFY=true\n"),
         ("Dockerfile", "FROM x\nRUN cat <<EOF > /notes\ntrusted-host = a\nEOF\nRUN sort -k 1 x\n"),
+        ("ci.yml", "run: |\n  cat <<EOF > ~/.condarc\n  ssl_verify: true\n  EOF\n  verify_ssl: no\n"),
+        ("etc/apt/apt.conf", 'Acquire { https { Timeout "3"; }; };\nVerify-Peer "false";\n'),
+        ("pip.conf", "[global]\nindex-url = https://p.example/\n[x]\n  http://p.example/\n"),
         ("pip.conf", "[global]\n# trusted-host = a\nindex-url = https://p.example/simple\n; trusted-host=b\n"),
         ("requirements.txt", "# --trusted-host a\nrequests==2 # -i http://x\nx @ https://h.example/x.whl\n"),
         (".gitconfig", "[http]\n\tsslVerify = true\n\t# sslVerify = false\n[core]\n\tsslVerify = false\n"),

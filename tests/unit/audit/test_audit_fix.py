@@ -76,6 +76,11 @@ def test_a_file_that_cannot_be_read_is_left_alone(text):
     assert mended(".condarc", text) == text
 
 
+def test_no_fix_is_promised_that_would_break_the_file():
+    (finding,) = examine(".condarc", "ssl_verify: &off false\nx: *off\n")
+    assert finding.edits == ()
+
+
 def test_a_file_with_bytes_that_are_no_utf8_keeps_them():
     text = b"curl -k x # caf\xe9\n".decode("utf-8", "surrogateescape")
     assert mended("a.sh", text).encode("utf-8", "surrogateescape") == b"curl x # caf\xe9\n"
