@@ -171,7 +171,8 @@ def _tool_mounts(layer: Layer) -> tuple[_Mount, ...]:
     if layer.action is Action.INSTALL_WHEELS:
         return (_Mount("uv", "/uv", f"{INSIDE}/uv"),)
     if layer.action is Action.LINK_PACKAGES:
-        return (_Mount(None, "steps/link", f"{INSIDE}/link"), _Mount("linker", "/linker", f"{INSIDE}/linker"))
+        parts = (_Mount(None, f"steps/{name}", f"{INSIDE}/{name}") for name in ("link", "list-compiled"))
+        return (*parts, _Mount("linker", "/linker", f"{INSIDE}/linker"))
     return ()
 
 

@@ -28,10 +28,22 @@ PROGRAM = (
     f"import builder.stages.plan as p; p.LARGE = {LARGE:_}; from builder.cli import main; main()",
 )
 
-PACKAGES = ("bigcuda", "bigmath", "farm-native", "hello-conda <1.1", "post-linked")
+PACKAGES = ("bigcuda", "bigmath", "farm-native", "has-a-template", "hello-conda <1.1", "post-linked")
 """`hello-conda` is the one that a test changes."""
 
 NO_TRUST = "it asks conda by conda.base.context.reset_context, which the farm's stand-in for conda does not have"
+
+HAS_A_TEMPLATE = Package(
+    name="has-a-template",
+    version="1.0",
+    noarch="python",
+    depends=["python >=3.9"],
+    files={
+        "site-packages/has_a_template/__init__.py": "",
+        "site-packages/has_a_template/template.py": "import {{ name }}\n",
+    },
+)
+"""A source that no Python compiles, as packages for making projects have them."""
 
 FAILS_TO_LINK = Package(
     name="fails-to-link",
@@ -44,7 +56,9 @@ ENVIRONMENT = f"/opt/conda/envs/{PREFIX}-conda"
 
 def channel(folder: Path) -> Channel:
     """Real packages: Python 3.9, two large ones, small ones in both formats, one whose script fails."""
-    return make_channel(folder, (*small_packages(large=LARGE + 1_000_000), python_package(), FAILS_TO_LINK))
+    return make_channel(
+        folder, (*small_packages(large=LARGE + 1_000_000), python_package(), HAS_A_TEMPLATE, FAILS_TO_LINK)
+    )
 
 
 @contextmanager

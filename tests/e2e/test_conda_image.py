@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_project import PREFIX, Place, Ran, identity, inspect, layers, names_of, remove_images
+from chain_project import PREFIX, Place, Ran, identity, inspect, layers, measured, names_of, remove_images
 from conda_project import (
     ENVIRONMENT,
     PACKAGES,
@@ -71,6 +71,13 @@ def test_a_recipe_with_conda_becomes_a_checked_and_tagged_image(made: Made) -> N
     assert outcomes == {"python": "PASS", "imports": "PASS", "trust": "SKIP"}
 
 
+def test_nothing_runs_when_nothing_changed(made: Made) -> None:
+    again = made.place.builder("build", NAME, "--json")
+    assert again.image["image"] == made.image
+    assert {step["reused"] for step in again.image["steps"]} == {True}
+    measured("nothing changed in a recipe with conda", again.seconds, 1.0)
+
+
 def test_from_big_and_stable_to_small_and_volatile(made: Made) -> None:
     own = ["conda-package-bigcuda", "conda-package-bigmath", "conda-packages", "wheels-small", "configuration", "trust"]
     assert layers_of(made.place.rendering(NAME)) == ["rootfs", "conda-base", "conda-python", *own]
@@ -107,6 +114,12 @@ def test_a_login_shell_with_nothing_of_the_images_environment_is_as_good(made: M
     )
     assert said.startswith("Python 3.9.2\nconda 25.9.1")
     assert said.endswith(f"{ENVIRONMENT} {NAME}\n")
+
+
+def test_somebody_who_is_not_root_has_it_all(made: Made) -> None:
+    command = ["docker", "run", "--rm", "--network=none", "--user=1000:1000", TAG, "sh", "-c"]
+    done = subprocess.run([*command, "hello-conda && conda --version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith(f"hello from {ENVIRONMENT}\nconda 25.9.1")
 
 
 def test_entry_points_and_scripts_run(made: Made) -> None:
@@ -190,7 +203,12 @@ def test_conda_meta_is_as_conda_would_have_written_it(made: Made, records: Path)
 
 def test_every_file_of_a_record_is_there(made: Made, records: Path) -> None:
     files = [f for path in records.glob("*.json") for f in json.loads(path.read_text())["files"]]
-    assert any(f.endswith("hello_conda/__pycache__/main.cpython-39.pyc") for f in files)
+    compiled = {f for f in files if f.endswith(".pyc")}
+    assert {f.rpartition("/")[2] for f in compiled if "hello_conda" in f} == {
+        "__init__.cpython-39.pyc",
+        "main.cpython-39.pyc",
+    }
+    assert [f.rpartition("/")[2] for f in compiled if "has_a_template" in f] == ["__init__.cpython-39.pyc"]
     missing = "import json, os, sys; print([f for f in json.load(sys.stdin) if not os.path.lexists(f)])"
     command = ["docker", "run", "--rm", "-i", "--workdir", ENVIRONMENT, TAG, "python", "-c", missing]
     done = subprocess.run(command, input=json.dumps(files), check=True, capture_output=True, text=True)

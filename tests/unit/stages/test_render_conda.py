@@ -90,7 +90,8 @@ def test_shellcheck_finds_nothing_in_the_steps(rendered: Rendered, step: str, tm
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_linker_needs_no_newer_python_than_the_oldest_installer_brings(rendered: Rendered) -> None:
-    source = text(rendered, "steps/link")
+@pytest.mark.parametrize("step", ["link", "list-compiled", "extract-linker"])
+def test_no_step_needs_a_newer_python_than_the_oldest_installer_brings(rendered: Rendered, step: str) -> None:
+    source = text(rendered, f"steps/{step}")
     tree = ast.parse(source, feature_version=(3, 8))
     assert tree.body
