@@ -7,8 +7,9 @@ from typing import Final
 
 _PLAIN: Final = re.compile(
     r"[a-z0-9_][a-z0-9_.-]*"  # name
-    r"(?:\s*=?\s*\d+(?:\.\d+)*\.\*|\s*=\s*\d+(?:\.\d+)*|\s*(?:>=|<=|==|!=|~=|>|<)\s*\d+(?:\.\d+)*"
-    r"(?:,\s*(?:>=|<=|!=|>|<)\s*\d+(?:\.\d+)*)*)?",
+    r"(?:(?:\s*=?\s*\d+(?:\.\d+)*\.\*|\s*=\s*\d+(?:\.\d+)*|\s*(?:>=|<=|==|!=|~=|>|<)\s*\d+(?:\.\d+)*"
+    r"(?:,\s*(?:>=|<=|!=|>|<)\s*\d+(?:\.\d+)*)*)"  # version
+    r"(?:\s+[a-z0-9_*]+)?)?",  # build
 )
 """What nearly every spec is like, and surely one: rattler, whose import takes 80 ms, is asked about the others."""
 

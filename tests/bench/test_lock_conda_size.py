@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,8 +112,14 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             out.write(b'}, "removed": [], "repodata_version": 1}\n')
         say(f"{subdir}: {count:,} records, {packed.stat().st_size / 1e6:.1f} MB of repodata.json.zst")
     yield folder
-    for file in sorted(folder.rglob("*"), reverse=True):
-        file.unlink() if file.is_file() else file.rmdir()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A folder for gigabytes, which pytest would keep."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
 
 
 def lock(farms: list[Farm], folder: Path) -> Measured:
@@ -138,11 +145,11 @@ def say(text: str) -> None:
     print(text)  # noqa: T201
 
 
-def test_mirrors_that_agree(channel: Path, tmp_path: Path) -> None:
-    with Farm(tmp_path / "farm", channel=Channel(folder=channel, records={})) as farm:
-        cold = lock([farm], tmp_path / "repodata")
+def test_mirrors_that_agree(channel: Path, scratch: Path) -> None:
+    with Farm(scratch / "farm", channel=Channel(folder=channel, records={})) as farm:
+        cold = lock([farm], scratch / "repodata")
         tell("three mirrors that agree, nothing kept", cold)
-        warm = lock([farm], tmp_path / "repodata")
+        warm = lock([farm], scratch / "repodata")
         tell("the same again, nothing changed", warm)
     assert (cold.seconds < SECONDS, cold.bytes < MEMORY) == (True, True)
     assert cold.packages > 100
@@ -150,20 +157,20 @@ def test_mirrors_that_agree(channel: Path, tmp_path: Path) -> None:
     assert warm.seconds < cold.seconds / 2
 
 
-def test_mirrors_that_all_differ(channel: Path, tmp_path: Path) -> None:
+def test_mirrors_that_all_differ(channel: Path, scratch: Path) -> None:
     """The worst case: each mirror's repodata has to be read, and its hashes compared."""
     with ExitStack() as stack:
         farms = []
         for number in range(3):
-            own = tmp_path / f"channel-{number}"
+            own = scratch / f"channel-{number}"
             for subdir in RECORDS:
                 (own / subdir).mkdir(parents=True)
                 packed = (channel / subdir / "repodata.json.zst").read_bytes()
                 # A frame more: other bytes, the same records.
                 more = zstandard.compress(b"\n" * number) if number else b""
                 (own / subdir / "repodata.json.zst").write_bytes(packed + more)
-            farm = Farm(tmp_path / f"farm-{number}", channel=Channel(folder=own, records={}), mirrors=1)
+            farm = Farm(scratch / f"farm-{number}", channel=Channel(folder=own, records={}), mirrors=1)
             farms.append(stack.enter_context(farm))
-        measured = lock(farms, tmp_path / "repodata")
+        measured = lock(farms, scratch / "repodata")
     tell("three mirrors that all differ", measured)
     assert (measured.seconds < SECONDS, measured.bytes < MEMORY) == (True, True)

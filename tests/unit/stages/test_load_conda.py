@@ -104,5 +104,21 @@ def test_a_spec_that_names_a_place_is_refused(spec: str) -> None:
     assert one(f'packages: ["{spec}"]').what == "names where the package comes from, and a lock is neutral"
 
 
+def test_every_plain_spec_is_one_to_rattler_too() -> None:
+    from rattler import MatchSpec
+
+    versions = ("", "=1.26", "==1.26", "=1.26.*", " 1.26.*", ">=1", " >=1.26,<2", "~=1.4", "!=3", " >=1,!=1.2,<2")
+    builds = ("", " cpu*", " *_cp39", " 0", " py39_1")
+    plain = [f"{n}{v}{b if v else ''}" for n in ("numpy", "_a", "a-b.c_d") for v in versions for b in builds]
+    assert all(spec_is_plain(spec) for spec in plain)
+    assert [MatchSpec(spec, strict=False).name.normalized for spec in plain]
+
+
+def spec_is_plain(text: str) -> bool:
+    from builder.conda.specs import _PLAIN
+
+    return _PLAIN.fullmatch(text) is not None
+
+
 def test_a_virtual_package_is_not_for_a_recipe_to_install() -> None:
     assert one("packages: [__glibc]").what == "a virtual package is what the image is, and cannot be installed"
