@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from builder.audit.anchors import anchor_hits
 from builder.audit.conda_effective import SEARCH_PATH, Effective, ssl_verify
+from builder.audit.conda_value import Verdict
 from builder.audit.condarc import CondaRc, read
 from builder.audit.examine import examine, placed
 from builder.audit.finding import Finding, by_place
@@ -127,7 +128,9 @@ def audit_machine(
             findings += examine(path, text, kind=kind, around=around)
     findings += environment_findings(environment, label, around)
     conda = {
-        root: ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)
+        root: _for_its_python(
+            files, root, ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)
+        )
         for root, places in roots.items()
         if any(p in rcs for p in places) or _conda_set(environment)
     }
@@ -181,6 +184,15 @@ def _is_conda(path: str, *, folder: bool) -> bool:
 def _bundle(files: Files, environment: Mapping[str, str]) -> str:
     named = [environment.get(name, "") for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")]
     return next((p for p in (*named, *SYSTEM_BUNDLES) if p and files.exists(p)), "")
+
+
+def _for_its_python(files: Files, root: str, effective: Effective) -> Effective:
+    """conda refuses `truststore` where its own Python is older than 3.10."""
+    old = any(files.exists(f"{root}/lib/python3.{minor}") for minor in range(5, 10)) if root else False
+    if effective.verdict is not Verdict.TRUSTSTORE or not old:
+        return effective
+    why = "truststore needs Python 3.10 or later, and this conda has an older one"
+    return replace(effective, verdict=Verdict.ERROR, path="truststore", why=why)
 
 
 def _conda_set(environment: Mapping[str, str]) -> bool:

@@ -46,13 +46,13 @@ def _told(finding: Finding, took_part: Iterable[Effective], environment: Mapping
 
 
 def _stopped(effective: Effective, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """A value that only this machine's files show to be wrong: a relative path that is not there."""
+    """A value that only this machine shows to be wrong: a relative path that is not there, an old Python."""
     if effective.verdict is not Verdict.ERROR or not effective.path:
         return
     path, _, line = effective.winner.rpartition(":")
     number = int(line) if line.isdigit() else 0
     hit = Hit(rule="CONDA002", at=0, seen=f"ssl_verify: {effective.value}", wins=effective.why)
-    finding = replace(placed(path or effective.winner, "", iter([hit]))[0], line=number, column=1 if number else 0)
-    told = {(f.path, f.line) for f in findings if f.rule in ("CONDA002", "CA002")}
-    if (finding.path, finding.line) not in told and number:
+    (finding,) = placed(path if number else effective.winner, "", iter([hit]))
+    finding = replace(finding, line=number, column=1 if number else 0)
+    if effective.winner not in {_name(f) for f in findings if f.rule in ("CONDA002", "CA002")}:
         yield finding

@@ -20,7 +20,7 @@ WARNING: TLS verification is OFF for this one command. Anyone on the way can rea
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def debug(
-    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run.")],
     insecure_once: Annotated[
         bool, typer.Option("--insecure-once", help="Yes: without verification, this once. Needed.")
     ] = False,

@@ -104,6 +104,14 @@ def test_a_relative_bundle_that_is_not_there_stops_conda():
     assert told(found) == [("CONDA002", "error", "/home/me/.condarc:2:1")]
 
 
+@pytest.mark.parametrize(("python", "rules"), [("python3.9", ["CONDA002"]), ("python3.11", [])])
+def test_truststore_stops_a_conda_on_an_old_python(python, rules):
+    files = {f"/opt/conda/lib/{python}/os.py": "", "/opt/conda/.condarc": "ssl_verify: truststore\n"}
+    found = audited(files, ("/opt/conda",))
+    assert [f.rule for f in found.findings] == rules
+    assert [f.place for f in found.findings] == ["/opt/conda/.condarc:1:1"][: len(rules)]
+
+
 def test_a_final_file_beats_the_variable():
     found = audited({"/etc/conda/.condarc": "ssl_verify: true #!final\n"}, CONDA_SSL_VERIFY="0")
     assert [(f.rule, f.severity) for f in found.findings] == [("CONDA001", Severity.WARNING)]
