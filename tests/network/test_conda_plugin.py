@@ -122,12 +122,36 @@ def test_plain_http_mirrors_are_refused() -> None:
 
 
 def test_what_names_the_user_goes_to_the_first_mirror_alone(client: Client) -> None:
-    private = {"Authorization": "Basic c2VjcmV0", "Cookie": "a=b"}
+    private = {"Authorization": "Basic c2VjcmV0", "Cookie": "a=b", "X-Token": "secret"}
     with client.farm.faulty({0: "http_403"}):
-        assert client.get(INDEX, headers=private).ok
+        assert client.get(INDEX, headers={**private, "User-Agent": "conda/25.9.1", "If-None-Match": '"x"'}).ok
     (first,), (second,) = client.farm.mirrors[0].requests, client.farm.mirrors[1].requests
-    assert first.headers["Authorization"] == "Basic c2VjcmV0"
-    assert not {"Authorization", "Cookie"} & set(second.headers)
+    assert private.items() <= first.headers.items()
+    assert set(second.headers) == {
+        *("Host", "User-Agent", "Accept", "Accept-Encoding", "Connection", "If-None-Match"),
+    }
+    assert second.headers["User-Agent"] == "conda/25.9.1"
+
+
+def test_what_is_sent_with_a_body_goes_to_no_other_host(client: Client) -> None:
+    with client.farm.faulty({0: "refused"}), pytest.raises(requests.ConnectionError):
+        client.session.post(f"{client.first}/{INDEX}", data="secret", timeout=5)
+    assert [mirror.requests for mirror in client.farm.mirrors] == [[], [], []]
+
+
+def test_verification_is_asked_for_as_the_session_does(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every mirror, and with the same client certificate."""
+    asked: list[tuple[object, object]] = []
+    whole_send = requests.adapters.HTTPAdapter.send
+
+    def send(self: object, request: object, **given: object) -> requests.Response:
+        asked.append((given["verify"], given["cert"]))
+        return whole_send(self, request, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with client.farm.faulty({0: "http_403", 1: "http_500"}):
+        assert client.get(INDEX).ok
+    assert asked == [(str(client.farm.ca_pem), None)] * 3
 
 
 def test_file_that_no_mirror_has_is_the_same_404_as_ever(client: Client) -> None:

@@ -8,5 +8,6 @@ conda alone aborts on a dead mirror (conda issue 5149). Its plugin system import
   verification of the hash is what tells, and stays what accepts it.
 
 Nothing is ever accepted that conda would not accept: `verify`, `cert` and the TLS settings are conda's own for every
-mirror, only https is asked, and what names the user (Authorization, Cookie) goes to the host it was meant for alone.
+mirror, only https is asked, and what names the user (Authorization, Cookie, headers of other plugins) goes to the host
+it was meant for alone.
 """

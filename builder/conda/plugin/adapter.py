@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from requests import PreparedRequest, RequestException, Response, Session
+from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectionError as NoConnection
 
@@ -33,7 +33,9 @@ NEEDED = ("/repodata.json", *PACKAGES)
 """What is missing only if every mirror says so: of a platform without repodata.json conda makes an empty channel, and
 installs something older from the next one. Other indexes are options, of which conda takes what there is."""
 
-PRIVATE = ("Authorization", "Cookie", "Proxy-Authorization")
+SHARED = {"user-agent", "accept", "accept-encoding", "connection", "range", "if-match", "if-none-match"}
+SHARED |= {"if-range", "if-modified-since", "if-unmodified-since", "cache-control"}
+"""The headers that another host gets as well: none that could name the user."""
 
 log = logging.getLogger("builder_failover")
 
@@ -105,6 +107,8 @@ class FailoverAdapter(BaseAdapter):
 
         given: what requests passes to every adapter: stream, timeout, verify, cert, proxies.
         """
+        if request.method not in ("GET", "HEAD"):
+            return self.patient.send(request, **given)
         asked = str(request.url)
         path = asked[len(self.root) :]
         needed = path.endswith(NEEDED)
@@ -116,7 +120,7 @@ class FailoverAdapter(BaseAdapter):
             try:
                 last = root == candidates[-1] and missing is None
                 response = self._asked(request, root + path, given, patient=last)
-            except (RequestException, OSError) as error:
+            except (OSError, ValueError) as error:  # every RequestException is an OSError
                 seen[root] = _short(error)
                 self.mirrors.failed(root, seen[root])
                 continue
@@ -131,7 +135,7 @@ class FailoverAdapter(BaseAdapter):
         raise NoConnection(f"no mirror gave {path}: {every}", request=request)
 
     def _asked(self, request: PreparedRequest, url: str, given: dict[str, Any], *, patient: bool) -> Response:
-        """One mirror's answer, its redirects followed; raises RequestException or OSError when it is of no use."""
+        """One mirror's answer, its redirects followed; raises OSError or ValueError when it is of no use."""
         ask = self.patient if patient else self.brisk
         for _ in range(REDIRECTS):
             response = ask.send(_moved(request, url), **self._settings(request, url, given, patient=patient))
@@ -163,12 +167,12 @@ def _without_retries(adapter: BaseAdapter) -> BaseAdapter:
 
 
 def _moved(request: PreparedRequest, url: str) -> PreparedRequest:
-    """The request for another address; what names the user stays with the host that it was meant for."""
+    """The request for another address; what may name the user stays with the host that it was meant for."""
     moved = request.copy()
     moved.url = url
     if urlsplit(url).netloc != urlsplit(request.url).netloc:
-        for name in PRIVATE:
-            moved.headers.pop(name, None)
+        for name in [name for name in moved.headers if name.lower() not in SHARED]:
+            del moved.headers[name]
     return moved
 
 
@@ -195,7 +199,7 @@ def _read(response: Response, path: str) -> None:
     """Reads an index whole, as conda does: no hash is known of it, so that it has to arrive in one piece."""
     body = response.content
     length = response.headers.get("Content-Length")
-    if length and response.raw.tell() != int(length):
+    if length and str(response.raw.tell()) != length:
         raise MirrorError(f"{response.raw.tell()} of {length} bytes")
     beginning = BEGINNINGS.get(PurePosixPath(path).suffix)
     if response.status_code == 200 and beginning and not body.lstrip().startswith(beginning):
@@ -211,7 +215,7 @@ def _short(error: BaseException) -> str:
     if isinstance(reason, BaseException):
         return _short(reason)
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"^<?HTTPSConnection.*?\)?>?: ", "", first)
+    return re.sub(r"^\S*HTTPSConnection.*?[)>]: ", "", first)
 
 
 def mount(session: Session, mirrors: Mirrors) -> None:

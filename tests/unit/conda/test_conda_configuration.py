@@ -174,16 +174,21 @@ def test_mirror_that_conda_cannot_name_is_refused() -> None:
 
 def test_pip_is_told_of_every_index() -> None:
     assert pip_conf(("https://one.example/simple", "https://two.example/simple", "https://three.example/simple")) == (
-        "# Written by builder. pip asks every index and skips the one that does not answer.\n"
+        "# Written by builder.\n"
         "[global]\n"
         f"cert = {BUNDLE}\n"
         "timeout = 15\n"
-        "retries = 2\n"
         "index-url = https://one.example/simple\n"
+        "# pip asks all of them for every package, and skips the one that does not answer.\n"
         "extra-index-url =\n"
         "    https://two.example/simple\n"
         "    https://three.example/simple\n"
+        "retries = 1\n"
     )
+
+
+def test_pip_with_one_index_keeps_its_retries() -> None:
+    assert "retries" not in pip_conf(("https://one.example/simple",))
 
 
 def test_pip_without_mirrors_keeps_its_own_index() -> None:
