@@ -15,8 +15,8 @@ from builder.adapters.neighbours import ask_all, compare, fetch_issuers
 from builder.adapters.tls_dial import Dial
 from builder.adapters.tls_probe import plain_answer, portal_of
 from builder.adapters.together import Asked, together
-from builder.adapters.trust_stores import Store, find_stores
-from builder.trust.certs import Cert, read, split_pem
+from builder.adapters.trust_stores import Store, bundle_store, find_stores
+from builder.trust.certs import Cert, read
 from builder.trust.diagnosis import VERIFIES, StoreVerdict, fields_of, middle, named_clock, sentence_of
 from builder.trust.graph import Graph
 from builder.trust.names import unrelated
@@ -163,7 +163,7 @@ class Case:
     @cached_property
     def known(self) -> Graph:
         """The graph with every certificate that might help: by URL, of other stores, of files that were named."""
-        tried = [c for path in self.options.try_files for der in split_pem(path.read_bytes()) if (c := read(der))]
+        tried = [c for path in self.options.try_files for der in bundle_store(path).ders if (c := read(der))]
         issuers = {c.issuer_key for c in (*self.sent, *self.answers[0], *tried)}
         others = [c for s in self.all_stores for key in issuers for c in s.anchors.named(key)]
         known = tuple(dict.fromkeys((*tried, *self.answers[0], *others)))

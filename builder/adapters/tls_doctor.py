@@ -40,6 +40,8 @@ def examine(target: Target, options: Options) -> Diagnosis:
     """The diagnosis of one host. Raises RecipeError for an unreadable bundle, HostError for an unknown proxy."""
     dial = Dial(target, address=options.address)
     given = _given(options)
+    for path in options.try_files:
+        bundle_store(path)  # a file that cannot be read is told before anything is asked
     finding = None if given else Asked([find_stores])
     reached = reach(dial)
     if trouble := _trouble(dial, reached, options):

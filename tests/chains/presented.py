@@ -40,7 +40,9 @@ class Presented:
 
     def diagnosis(self, **options: object) -> Diagnosis:
         """What the doctor says; the certificates that help are at hand, unless the issuer's URL has them."""
-        tried = () if self.scenario.elsewhere else (self.written("tried.pem", self.scenario.add),)
+        tried = (
+            () if self.scenario.elsewhere or not self.scenario.add else (self.written("tried.pem", self.scenario.add),)
+        )
         fields = {"bundle": self.bundle, "address": HERE, "against": (), "http_port": NOBODY, "try_files": tried}
         target = Target(host=self.scenario.name, port=self.server.port)
         return examine(target, Options(**{**fields, **options}))  # type: ignore[arg-type]

@@ -63,6 +63,14 @@ def test_host_that_cannot_be_asked_is_exit_code_5() -> None:
     assert done.stdout.startswith("The name no.such.invalid does not resolve")
 
 
+@pytest.mark.parametrize("option", ["--bundle", "--try"])
+def test_file_without_certificates_is_a_fault_of_the_command(option: str, tmp_path: Path) -> None:
+    for path, seen in ((tmp_path / "none.pem", "no such file"), (Path(__file__), "no certificate in it")):
+        done = doctor("app.site.test", option, str(path))
+        assert done.returncode == 3
+        assert f"  seen: {seen}\n" in done.stderr
+
+
 def test_word_that_is_no_host_is_a_fault_of_the_command() -> None:
     done = doctor("a b")
     assert done.returncode == 3

@@ -31,7 +31,8 @@ from builder.adapters.tls_case import Options
 from builder.adapters.tls_doctor import examine
 from builder.trust.reached import Target
 for host, port, bundle, tried in json.loads(sys.argv[1]):
-    options = Options(bundle=Path(bundle), try_files=(Path(tried),), address="127.0.0.1", against=(), http_port=%d)
+    more = (Path(tried),) if Path(tried).stat().st_size else ()
+    options = Options(bundle=Path(bundle), try_files=more, address="127.0.0.1", against=(), http_port=%d)
     found = examine(Target(host=host, port=port), options)
     print(json.dumps([found.cause, [c.agrees for c in found.cross_checks], [r.kind for r in found.remedies]]))
 """
