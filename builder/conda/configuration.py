@@ -41,11 +41,11 @@ def configuration(recipe: Recipe, lock: Lock, roots: Mapping[str, tuple[str, ...
         channels = {name: roots[name] for name in lock.conda.channels if roots.get(name)}
         written.append(File(path=f"{CONDA}/.condarc", content=condarc(recipe, lock.conda.channels, roots)))
         written.append(File(path=MIRRORS, content=json.dumps({"channels": channels}, indent=2) + "\n"))
-        written += _plugin(f"{CONDA}/lib/python{lock.conda.installer_python}/site-packages")
+        written += plugin_files(f"{CONDA}/lib/python{lock.conda.installer_python}/site-packages")
     return tuple(sorted(written, key=lambda file: file.path))
 
 
-def _plugin(site: str) -> list[File]:
+def plugin_files(site: str) -> list[File]:
     """The plugin as an installed distribution, so that conda finds its entry point and pip can name it."""
     source = files("builder.conda.plugin")
     info = f"{PLUGIN}-{PLUGIN_VERSION}.dist-info"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from farm import make_installer
-from farm.fixtures import farm_installer, python39  # noqa: F401 - fixtures
+from farm.fixtures import python39  # noqa: F401 - a fixture
 from image_lab import BUNDLE, Files, Lab, Link, root
 
 from builder.conda.condarc import condarc
-from builder.conda.configuration import MIRRORS, _plugin
+from builder.conda.configuration import MIRRORS, plugin_files
 from builder.models.recipe import Conda, Recipe
 from builder.models.report import Outcome
 from builder.stages.answer import Answer
@@ -30,7 +30,7 @@ def baked() -> dict[str, str]:
     recipe = Recipe.model_validate({"name": "sample", "base": "y", "checks": ["trust"]}, strict=False)
     text = condarc(recipe.model_copy(update={"conda": Conda()}), ("conda-forge",), {"conda-forge": ROOTS})
     mirrors = json.dumps({"channels": {"conda-forge": ROOTS}})
-    return {BAKED: text, MIRRORS: mirrors, **{file.path: file.content for file in _plugin(SITE)}}
+    return {BAKED: text, MIRRORS: mirrors, **{file.path: file.content for file in plugin_files(SITE)}}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import requests
 from farm import FAULTS, Farm
 from farm.fixtures import small_channel, small_farm  # noqa: F401 - fixtures
 
-from builder.conda.configuration import _plugin
+from builder.conda.configuration import plugin_files
 from builder.conda.plugin import adapter
 from builder.conda.plugin.adapter import Mirrors, fetched_again, mount
 
@@ -289,7 +289,7 @@ def conda(farm: Farm, prefix: Path, *argv: str, **env: str) -> subprocess.Comple
     """Runs the stand-in with the plugin installed beside it, as it is baked."""
     site = prefix / "site-packages"
     roots = [f"{mirror.url}/conda-forge" for mirror in farm.mirrors]
-    for file in _plugin(str(site)):
+    for file in plugin_files(str(site)):
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
         Path(file.path).write_text(file.content)
     (prefix / "etc/builder").mkdir(parents=True, exist_ok=True)
