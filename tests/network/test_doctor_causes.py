@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chains.clients import clients, openssl_at
+from chains.factory import root
 from chains.presented import presented
-from chains.scenarios import FAILING, GOOD, Scenario
+from chains.scenarios import FAILING, GOOD, Scenario, expired_leaf, host_mismatch, leaf, root_sent_along
 
 from builder.trust.causes import CAUSES
 from builder.trust.remedies import Remedy
@@ -136,6 +138,35 @@ def test_a_wrong_clock_is_told_from_an_expired_certificate_by_other_hosts(tmp_pa
     with presented(clock_ahead, tmp_path) as shown, tls(good().sent) as one, tls(good().sent) as other:
         found = shown.diagnosis(against=(f"https://{one}", f"https://{other}"))
     assert found.cause == "expired-leaf"
+
+
+def test_a_name_under_which_it_would_fail_as_well_is_not_offered(tmp_path: Path) -> None:
+    def twice() -> Scenario:
+        return replace(host_mismatch(), sent=expired_leaf().sent)
+
+    with presented(twice, tmp_path) as shown:
+        found = shown.diagnosis()
+    assert found.cause == "host-mismatch"
+    assert [r.kind for r in found.remedies] == ["server"]
+    assert found.remedies[0].proof == "", "nothing shows that a new name would be enough"
+    assert found.also == (f"The certificate of wrong.host.test expired on {ends(twice())}.",)
+
+
+def test_a_root_is_not_offered_where_python_would_accept_it_and_others_not(tmp_path: Path) -> None:
+    """A common name without subject alternative names: Python's own `ssl` is content, requests is not."""
+
+    def twice() -> Scenario:
+        proxy = root("Proxy Root")
+        return replace(root_sent_along(), sent=(leaf(proxy, sans=()), proxy))
+
+    with presented(twice, tmp_path) as shown:
+        found = shown.diagnosis()
+    assert (found.cause, [r.kind for r in found.remedies]) == ("root-sent-along", ["here"])
+    assert not any(r.add for r in found.remedies)
+
+
+def ends(scenario: Scenario) -> str:
+    return f"{scenario.sent[0].cert.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
 
 
 def offered(remedies: tuple[Remedy, ...], kind: str) -> Remedy:

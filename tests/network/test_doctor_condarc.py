@@ -86,6 +86,14 @@ def test_hosts_of_one_owner_with_one_unknown_issuer_are_no_interception() -> Non
     assert [d.cause for d in found] == ["root-sent-along", "root-sent-along"]
 
 
+def test_another_port_of_the_same_host_is_no_witness_of_interception() -> None:
+    own = root("Private Root")
+    with servers.tls((make(HERE, own),)) as asked, servers.tls((make(HERE, own),)) as other:
+        options = Options(address=HERE, against=(f"https://{other}",), http_port=NOBODY)
+        found = examine(Target(host=HERE, port=asked.port), options)
+    assert found.cause == "unknown-root"
+
+
 def test_one_host_is_compared_with_others_to_tell_interception(tmp_path: Path) -> None:
     """127.0.0.1 stands for the other host: its certificate is of the same unknown issuer."""
     proxy = root("Inspection Proxy")

@@ -123,6 +123,27 @@ def test_pathological_chain_of_one_name_and_one_key_ends_soon() -> None:
     assert found.problems
 
 
+def test_pathological_circle_of_two_names_and_one_key_ends_soon() -> None:
+    """Each of 20 may have issued each of 20 others: 20 to the power of 11 paths, if nobody bounds them."""
+    key = new_key()
+    one, other = make("One", ca=True, key=key), make("Other", ca=True, key=key)
+    circle = [make(*pair, ca=True, key=key) for _ in range(20) for pair in (("One", other), ("Other", one))]
+    begun = time.monotonic()
+    found = judged((leaf(circle[0]), *circle), (root(),))
+    assert time.monotonic() - begun < 2
+    assert found.problems
+
+
+def test_number_of_signatures_that_are_checked_is_bounded() -> None:
+    key = new_key()
+    one, other = make("One", ca=True, key=key), make("Other", ca=True, key=key)
+    circle = [make(*pair, ca=True, key=key) for _ in range(40) for pair in (("One", other), ("Other", one))]
+    graph = Graph(sent=tuple(map(cert, (leaf(circle[0]), *circle))), anchors=Anchors.of([root().der]))
+    for child in graph.sent:
+        graph.issuers(child)
+    assert sum(e.signature is not Signature.UNCHECKED for c in graph.sent for e in graph.issuers(c)) == 300
+
+
 def test_pathological_web_of_many_names_ends_soon() -> None:
     layers = [[make(f"L{n}", ca=True, key=new_key()) for _ in range(6)] for n in range(6)]
     crossed = [
