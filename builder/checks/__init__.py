@@ -5,7 +5,6 @@ A check is a script of this folder that runs inside the image, plus its entry in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from builder.checks import judges
+from builder.checks.judges import Judge, one_of
 from builder.checks.tables import cuda_table
 from builder.errors import Fault
 from builder.models.plan import Action
@@ -24,41 +25,6 @@ if TYPE_CHECKING:
     from builder.models.lock import Lock
     from builder.models.plan import Plan
     from builder.models.recipe import Recipe
-
-Judge = Callable[[object], str | None]
-"""Says what is wrong with an argument's value, as the end of the sentence `X ...`; None when nothing is."""
-
-_VERSION = re.compile(r"(>=|<=|==|<|>)?\s*\d+(\.\d+)*(\s*,\s*(>=|<=|==|<|>)?\s*\d+(\.\d+)*)*")
-
-
-def _version(value: object) -> str | None:
-    if isinstance(value, int | float):
-        return f'has to be a text: write "{value}"'
-    fits = isinstance(value, str) and _VERSION.fullmatch(value)
-    return None if fits else 'has to be a version or bounds, as in "9" or ">=9.1,<10"'
-
-
-def _number(value: object) -> str | None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if fits else "has to be a number"
-
-
-def _modules(value: object) -> str | None:
-    fits = isinstance(value, list) and value and all(isinstance(m, str) and _MODULE.fullmatch(m) for m in value)
-    return None if fits else "has to be a list of module names, as in [torch, onnx]"
-
-
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-
-
-def one_of(*known: str) -> Judge:
-    """A judge of lists that hold some of the known names."""
-
-    def judge(value: object) -> str | None:
-        fits = isinstance(value, list) and value and all(v in known for v in value)
-        return None if fits else f"has to be a list of some of {', '.join(known)}"
-
-    return judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +58,8 @@ class CheckScript:
     """The recipe has to have conda."""
     made: Callable[[], dict[str, JsonValue]] = dict
     """What is made anew each time that it is asked, and so decides nothing about carrying its result over."""
+    needs: tuple[str, ...] = ()
+    """The arguments that a recipe has to give."""
     alters: bool = False
     """It changes files of its container, as root; only such a check has a root that can be written."""
     parts: tuple[str, ...] = ()
@@ -144,17 +112,25 @@ def _nvidia_smi(subject: Subject) -> dict[str, JsonValue]:
     return {"driver": f">={lowest}"} if lowest else {}
 
 
+def _clock(subject: Subject) -> dict[str, JsonValue]:
+    return {"epoch": subject.lock.epoch, "created": subject.lock.created}
+
+
+def _user(subject: Subject) -> dict[str, JsonValue]:
+    return {"purpose": subject.recipe.purpose, "user": subject.plan.config.user}
+
+
 CHECKS: Mapping[str, CheckScript] = {
     "python": CheckScript(
         title="the recipe's Python, found by every kind of shell",
         reads=_LOWEST,
-        arguments={"version": _version},
+        arguments={"version": judges.version},
         given=_python,
     ),
     "imports": CheckScript(
         title="every module imports, every distribution is the locked one",
         reads=_ALL_BUT_TRUST,
-        arguments={"modules": _modules},
+        arguments={"modules": judges.modules},
         given=_imports,
     ),
     "trust": CheckScript(
@@ -174,7 +150,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "cuda": CheckScript(
         title="torch was built for the recipe's CUDA, and its libraries load",
         reads=_ALL_BUT_TRUST,
-        arguments={"driver": _version},
+        arguments={"driver": judges.version},
         given=_cuda,
         needs_cuda=True,
         parts=("_libraries.py",),
@@ -182,14 +158,14 @@ CHECKS: Mapping[str, CheckScript] = {
     "cudnn": CheckScript(
         title="cuDNN loads, is whole and is the wanted version",
         reads=_ALL_BUT_TRUST,
-        arguments={"version": _version},
+        arguments={"version": judges.version},
         given=_cudnn,
         parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(
         title="a GPU computes, and its driver is new enough",
         reads=_ALL_BUT_TRUST,
-        arguments={"driver": _version},
+        arguments={"driver": judges.version},
         given=_nvidia_smi,
         needs_gpu=True,
         parts=("_libraries.py",),
@@ -197,9 +173,33 @@ CHECKS: Mapping[str, CheckScript] = {
     "onnx-export": CheckScript(
         title="trained models survive export and int8 quantization",
         reads=_ALL_BUT_TRUST,
-        arguments={"models": one_of("cnn", "mlp"), "min_sqnr_db": _number},
+        arguments={"models": one_of("cnn", "mlp"), "min_sqnr_db": judges.number},
         given=lambda _: {"models": ["cnn", "mlp"], "min_sqnr_db": 20},
         parts=("_onnx_models.py",),
+    ),
+    "clock": CheckScript(
+        title="the clock and the time zone are right, and no file is newer than the lock's epoch",
+        reads=_ALL_BUT_TRUST,
+        given=_clock,
+        parts=("_tree.py",),
+    ),
+    "user": CheckScript(
+        title="who runs is who the purpose says, and no file gives more rights than it has to",
+        reads=_ALL_BUT_TRUST,
+        arguments={"home": judges.either("writable"), "allow": judges.paths},
+        given=_user,
+        parts=("_tree.py",),
+    ),
+    "command": CheckScript(
+        title="a program of the recipe's own ends as the recipe says",
+        reads=_ALL_BUT_TRUST,
+        arguments={
+            "run": judges.command,
+            "exit_code": judges.exit_code,
+            "stdout": judges.pattern,
+            "stderr": judges.pattern,
+        },
+        needs=("run",),
     ),
 }
 """Every check by the name that recipes call it."""
@@ -226,6 +226,8 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if CHECKS[asked.check].needs_conda and recipe.conda is None:
             remedy = "take the check out, or write `conda: {}` into the recipe"
             found.append(Fault(what=f"{asked.check}: the recipe has no conda", where=where, remedy=remedy))
+        for name in sorted(set(CHECKS[asked.check].needs) - set(asked.with_)):
+            found.append(Fault(what=f"{asked.check}: {name} is missing", where=where))
         known = CHECKS[asked.check].arguments
         for name, value in asked.with_.items():
             if name not in known:

@@ -58,7 +58,7 @@ def test_every_action_is_read_by_the_checks_of_what_is_installed() -> None:
         (
             "xyz",
             "there is no check named xyz",
-            "known: python, imports, trust, condarc, cuda, cudnn, nvidia-smi, onnx-export",
+            "known: python, imports, trust, condarc, cuda, cudnn, nvidia-smi, onnx-export, clock, user, command",
         ),
         (
             {"trust": {"bundle": "/x"}},
@@ -81,6 +81,14 @@ def test_unknown_names_are_answered_with_the_nearest(check: object, what: str, r
         ({"imports": {"modules": []}}, "imports: modules has to be a list of module names, as in [torch, onnx]"),
         ({"imports": {"modules": ["os; x"]}}, "imports: modules has to be a list of module names, as in [torch, onnx]"),
         ({"onnx-export": {"models": ["gpt"]}}, "onnx-export: models has to be a list of some of cnn, mlp"),
+        ({"command": {}}, "command: run is missing"),
+        (
+            {"command": {"run": []}},
+            "command: run has to be a list of texts, as in [python, -V], or a line for the shell",
+        ),
+        ({"command": {"run": "true", "exit_code": 300}}, "command: exit_code has to be a whole number from 0 to 255"),
+        ({"user": {"home": "yes"}}, "user: home has to be writable"),
+        ({"user": {"allow": ["x"]}}, "user: allow has to be a list of absolute paths, in which * stands for anything"),
         ({"onnx-export": {"min_sqnr_db": True}}, "onnx-export: min_sqnr_db has to be a number"),
     ],
 )
