@@ -116,6 +116,20 @@ def _clock(subject: Subject) -> dict[str, JsonValue]:
     return {"epoch": subject.lock.epoch, "created": subject.lock.created}
 
 
+def _packages(subject: Subject) -> dict[str, JsonValue]:
+    lock, base = subject.lock, subject.lock.base
+    debs = (*(base.packages if base.kind == "rootfs" else ()), *lock.apt)  # what apt brings may be newer
+    layers = subject.plan.layers
+    written = [f.path for layer in layers for f in layer.files] + [k.path for layer in layers for k in layer.links]
+    return {
+        "wheels": {p.name: p.version for p in lock.pip},
+        "conda": {p.name: f"{p.version} {p.build}" for p in (lock.conda.packages if lock.conda else ())},
+        "debs": {p.name: p.version for p in debs},
+        "debs_whole": base.kind == "rootfs",
+        "written": [*sorted(written)],
+    }
+
+
 def _user(subject: Subject) -> dict[str, JsonValue]:
     return {"purpose": subject.recipe.purpose, "user": subject.plan.config.user}
 
@@ -189,6 +203,12 @@ CHECKS: Mapping[str, CheckScript] = {
         arguments={"home": judges.either("writable"), "allow": judges.paths},
         given=_user,
         parts=("_tree.py",),
+    ),
+    "packages": CheckScript(
+        title="what is installed is what the lock says, file by file, and nothing beside it",
+        reads=_ALL_BUT_TRUST,
+        given=_packages,
+        parts=("_tree.py", "_owners.py"),
     ),
     "command": CheckScript(
         title="a program of the recipe's own ends as the recipe says",
