@@ -36,7 +36,16 @@ class Subject:
     lock: Lock
 
 
-_LOWEST = frozenset({Action.UNPACK, Action.INSTALL_DEBS, Action.MAKE_ENVIRONMENT, Action.WRITE_FILES})
+_LOWEST = frozenset(
+    {
+        Action.UNPACK,
+        Action.INSTALL_DEBS,
+        Action.MAKE_ENVIRONMENT,
+        Action.INSTALL_CONDA,
+        Action.LINK_PACKAGES,
+        Action.WRITE_FILES,
+    }
+)
 _ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST}
 
 

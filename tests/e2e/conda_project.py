@@ -31,8 +31,6 @@ PROGRAM = (
 PACKAGES = ("bigcuda", "bigmath", "farm-native", "has-a-template", "hello-conda <1.1", "post-linked")
 """`hello-conda` is the one that a test changes."""
 
-NO_TRUST = "it asks conda by conda.base.context.reset_context, which the farm's stand-in for conda does not have"
-
 HAS_A_TEMPLATE = Package(
     name="has-a-template",
     version="1.0",
@@ -98,7 +96,7 @@ def write_recipe(place: Place, farm: Farm, *packages: str, name: str = f"{PREFIX
         base="debian-bookworm",
         conda=conda,
         pip={"packages": ["six"]},
-        checks=["python", {"imports": modules}, {"check": "trust", "skip": NO_TRUST}],
+        checks=["python", {"imports": modules}, "trust"],
         **changes,
     )
 

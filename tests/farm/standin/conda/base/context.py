@@ -76,3 +76,8 @@ def _typed(value, default):
 
 
 context = Context()
+
+
+def reset_context():
+    """Reads the files and variables again; everybody has this very object."""
+    context.__init__()
