@@ -26,7 +26,7 @@ def _rows(schema: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator
         below = _mapping(schema, value)
         says = value.get("description") or (below or {}).get("description", "")
         yield f"{prefix}{name}", _default(value, name in required), says.replace("\n", " ").replace("|", "or")
-        if below and name != "conda":
+        if below:
             yield from _rows(schema, below, f"{prefix}{name}.")
 
 
