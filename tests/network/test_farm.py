@@ -22,7 +22,7 @@ from farm.installer import make_payload
 from farm.python39 import make_python
 from rattler import Client, Gateway, MatchSpec, VirtualPackage, install, solve
 
-from builder.conda.configuration import _plugin
+from builder.conda.configuration import plugin_files
 
 pytestmark = pytest.mark.network
 
@@ -407,7 +407,7 @@ def test_the_baked_plugin_lets_the_stand_in_fetch_past_a_bad_mirror(
 ) -> None:
     """The stand-in has what the plugin touches of conda; that conda itself has it, only a real one can show."""
     roots = [f"{mirror.url}/conda-forge" for mirror in full_farm.mirrors]
-    for file in _plugin(f"{installed}/lib/python3.9/site-packages"):
+    for file in plugin_files(f"{installed}/lib/python3.9/site-packages"):
         Path(file.path).parent.mkdir(exist_ok=True)
         Path(file.path).write_text(file.content)
     (installed / "etc/builder").mkdir(exist_ok=True)
