@@ -22,7 +22,7 @@ from cryptography import x509
 from urllib3 import exceptions as fault
 from urllib3.util import Timeout, make_headers
 
-from builder.adapters.http import _redirected
+from builder.adapters.http import redirected
 from builder.adapters.http_host import netrc_login, proxy_of, split_login, unavailable
 from builder.adapters.http_tls import trusting
 from builder.mirrors.race import Stopped
@@ -187,7 +187,7 @@ class Asker:
                 return reply
             reply.close()
             via.append(reply.peer.host)
-            url = _redirected(url, target)
+            url = redirected(url, target)
         raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:

@@ -79,7 +79,7 @@ class Http:
             if not target:
                 return self._body(response, url)
             _finish(response)
-            url = _redirected(url, target)
+            url = redirected(url, target)
             if url in seen:
                 raise Unavailable(cause="redirects in a loop", host=urlsplit(url).hostname)
         raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
@@ -149,7 +149,8 @@ def _finish(response: urllib3.BaseHTTPResponse) -> None:
     response.close()
 
 
-def _redirected(url: str, target: str) -> str:
+def redirected(url: str, target: str) -> str:
+    """Where a redirect leads. Raises Unavailable for one from https to plain http."""
     there = urljoin(url, target)
     parts = urlsplit(there)
     if parts.scheme not in ("http", "https"):

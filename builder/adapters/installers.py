@@ -111,7 +111,7 @@ class MirroredInstallers:
 
     def _opened(self, transport: Http, entry: InstallerEntry, name: str) -> Body:
         (root, *_) = self._mirrors.roots(name, entry.family)
-        return transport.open(address(root, entry.path))
+        return transport.open(address(root, entry.path), client="conda")
 
 
 def chosen(known: Sequence[InstallerEntry], wanted: Conda, *, arch: str, where: str) -> InstallerEntry:

@@ -20,11 +20,9 @@ from builder.mirrors.entry import kind_of
 from builder.mirrors.index import files_of, uploads_of
 from builder.mirrors.probe import NO_RANGE, READ, Finding, Question, Zst, judged
 from builder.mirrors.race import Stopped
-from builder.mirrors.transport import Page, Unavailable
+from builder.mirrors.transport import CONDA_AGENT, Page, Unavailable
 from builder.progress import Progress, Task
 
-CONDA_AGENT: Final = "conda/25.9.1 requests/2.32.5 CPython/3.9.23 Linux/6.1.0 debian/12 glibc/2.36 solver/libmamba"
-"""What conda calls itself (conda/base/context.py, user_agent): some mirrors refuse other names."""
 PROJECT: Final = "boto3"
 """On an index: released on every working day, so that its newest file tells how old a copy is."""
 SUITES: Final = {"debian": "stable-updates", "debian-security": "stable-security"}
