@@ -24,9 +24,19 @@ def test_every_base_and_purpose_gives_a_recipe_that_parses(base, purpose):
     assert recipe.python in CATALOG.bases[base].python
 
 
-def test_every_key_but_conda_is_in_it():
+def test_every_key_is_in_it():
     text = starter("mine", base="debian-bullseye", catalog=CATALOG)
-    assert [key for key in Recipe.model_fields if f"{key}:" not in text] == ["conda"]
+    assert [key for key in Recipe.model_fields if f"{key}:" not in text] == []
+
+
+def test_its_conda_is_one_when_the_comment_signs_are_taken_away():
+    text = starter("mine", base="debian-bookworm", catalog=CATALOG)
+    begin = text.index("# conda:")
+    end = text.index("\n\n", begin)
+    lines = "\n".join(line[2:] for line in text[begin:end].splitlines())
+    recipe = parse_recipe(text[:begin] + lines + text[end:], "recipes/mine.yaml", bases=CATALOG.bases, checks=KNOWN)
+    assert recipe.conda is not None
+    assert (recipe.conda.channels, recipe.conda.packages) == (("conda-forge",), ("pip",))
 
 
 @pytest.mark.parametrize("name", ["123", "1e3", "null", "true", "3.9", "0x10", "a.b_c-d"])
