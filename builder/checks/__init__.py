@@ -256,7 +256,8 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
             remedy = "take the check out, or write `conda: {}` into the recipe"
             found.append(Fault(what=f"{asked.check}: the recipe has no conda", where=where, remedy=remedy))
         for name in sorted(set(CHECKS[asked.check].needs) - set(asked.with_)):
-            found.append(Fault(what=f"{asked.check}: {name} is missing", where=where))
+            remedy = f"give it, as in `{asked.check}: {{{name}: ...}}`"
+            found.append(Fault(what=f"{asked.check}: {name} is missing", where=where, remedy=remedy))
         known = CHECKS[asked.check].arguments
         for name, value in asked.with_.items():
             if name not in known:

@@ -180,23 +180,3 @@ def digest_of(path: str, algorithm: str) -> "Optional[str]":
     except (OSError, ValueError):
         return None
     return state.hexdigest()
-
-
-def as_published(path: str, records: Records) -> "Optional[str]":
-    """The package that a file belongs to, when it has the very content that was published; None otherwise."""
-    record = records.get(path)
-    if record is None or not record.algorithm:
-        return None
-    return record.owner if digest_of(path, record.algorithm) == record.digest else None
-
-
-def all_records(prefix: str = sys.prefix) -> Records:
-    """What every package of the image says of its files; wheels before conda before Debian."""
-    found = of_debs()
-    for root in dict.fromkeys(("/opt/conda", prefix)):
-        for package in conda_packages(root):
-            found.update(package.files)
-    for site in sites(prefix):
-        for one in distributions(site):
-            found.update({path: r for path, r in of_wheel(one).items() if r.algorithm or path not in found})
-    return found

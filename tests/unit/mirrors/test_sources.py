@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.adapters.http import _redirected
+from builder.adapters.http import redirected
 from builder.errors import HostError, RecipeError
 from builder.mirrors.catalogue import Mirror, Mirrors
 from builder.mirrors.sources import Sources
@@ -88,8 +88,8 @@ def test_mirrors_that_lack_the_source_are_passed_over() -> None:
 
 def test_a_redirect_may_not_lead_from_https_to_plain_http() -> None:
     with pytest.raises(Unavailable, match=r"^redirects from https to plain http$"):
-        _redirected("https://one.test/a", "http://one.test/b")
-    assert _redirected("https://one.test/a/", "../b") == "https://one.test/b"
+        redirected("https://one.test/a", "http://one.test/b")
+    assert redirected("https://one.test/a/", "../b") == "https://one.test/b"
 
 
 def test_channels_and_installers_are_asked_of_the_mirrors_of_conda() -> None:
