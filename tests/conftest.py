@@ -17,6 +17,10 @@ for _number in (signal.SIGINT, signal.SIGHUP):  # ignored when the run was start
         signal.signal(_number, signal.SIG_DFL)
 
 
+LACKING = r"no engine|mmdebstrap|no gcc|no Python 3.9 for the farm"
+"""Reasons to skip that are no reasons in CI."""
+
+
 @cache
 def _engine() -> str | EngineError:
     from builder.adapters.engine_doctor import require_engine
@@ -44,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI nothing is skipped for want of what `.ci/run` sees to: there it is a failure of `.ci/run`."""
     report = yield
-    lacks = isinstance(report.longrepr, tuple) and re.search(r"no engine|mmdebstrap|no gcc|no Python 3.9 for the farm", report.longrepr[2])
+    lacks = isinstance(report.longrepr, tuple) and re.search(LACKING, report.longrepr[2])
     if os.environ.get("CI") == "true" and report.skipped and lacks:
         report.outcome, report.longrepr = "failed", f"skipped in CI: {report.longrepr[2]}"
     return report
