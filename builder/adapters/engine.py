@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from builder.adapters.at_rest import AtRest, at_rest
 from builder.adapters.sandbox import Sandbox, sweep, sweep_own
 from builder.errors import EngineError, TagError
 from builder.models.base import ImageId
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from builder.progress import Progress, Task
 
 _REMEDY = "run `builder doctor engine`"
+
+_WITHOUT_LAYER = re.compile(
+    r"(/bin/sh -c #\(nop\)\s+)?"
+    r"(ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b"
+)
+"""Instructions that change an image's configuration alone, as BuildKit and as the builder before it note them."""
 
 
 def endpoint() -> str:
@@ -91,6 +99,16 @@ class Engine:
             except docker.errors.ImageNotFound:
                 return None
 
+    def layer_sizes(self, image: ImageFacts) -> tuple[int, ...] | None:
+        """What each layer takes on the engine's disk, lowest first; None where its history does not tell."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._talking(f"cannot read the history of {image.id}"):
+            try:
+                return _layer_sizes(self._client.api.history(image.id), len(image.layers))
+            except docker.errors.ImageNotFound:
+                return None
+
     def run_check(
         self,
         image: ImageId,
@@ -118,6 +136,12 @@ class Engine:
         )
         with self._talking(f"the engine could not run a check in {image}"):
             return sandbox.run(self._client.api, stdin)
+
+    @contextmanager
+    def at_rest(self, image: ImageId) -> Iterator[AtRest]:
+        """The files of an image, for as long as the `with` block lasts; nothing of the image is run."""
+        with self._talking(f"cannot read {image}"), at_rest(self._client.api, image) as files:
+            yield files
 
     def tag(self, image: ImageId, reference: str) -> None:
         """Gives the image a name, taking it from whatever had it. Raises TagError."""
@@ -217,6 +241,13 @@ def _image_facts(data: dict[str, Any]) -> ImageFacts:
         workdir=config.get("WorkingDir") or "",
         tags=tuple(sorted(data.get("RepoTags") or ())),
     )
+
+
+def _layer_sizes(history: list[dict[str, Any]], layers: int) -> tuple[int, ...] | None:
+    """A history has the newest first, and entries without a layer that only their instruction tells from empty ones."""
+    steps = ((int(step.get("Size") or 0), step.get("CreatedBy") or "") for step in reversed(history))
+    sizes = tuple(size for size, made_by in steps if size or not _WITHOUT_LAYER.match(made_by))
+    return sizes if len(sizes) == layers else None
 
 
 def _push_error(reference: str, seen: str) -> TagError:

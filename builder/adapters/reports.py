@@ -6,7 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,9 +16,13 @@ from builder.models.report import Report
 from builder.models.seal import Seal
 from builder.report.junit import junit
 
+if TYPE_CHECKING:
+    from builder.report.provenance import Provenance
+
 M = TypeVar("M", bound=Model)
 
 _LATEST = "latest"
+_PROVENANCE = "provenance.json"
 
 
 def state_folder() -> Path:
@@ -36,20 +40,48 @@ class Reports:
 
     root: Path = field(default_factory=state_folder)
 
-    def write(self, report: Report) -> tuple[Path, Path]:
-        """Keeps the report as JSON and as JUnit XML; gives both paths. Raises DiskError."""
+    def write(self, report: Report, provenance: Provenance | None = None) -> tuple[Path, Path]:
+        """Keeps the report as JSON, as JUnit XML and as a page; gives the first two paths. Raises DiskError.
+
+        Without a provenance, that of an earlier report on the same image stays.
+        """
         data, xml = (self._path("reports", report.name, report.image, suffix) for suffix in ("json", "xml"))
         _write(data, report.model_dump_json(indent=1) + "\n")
         _write(xml, junit(report))
+        if provenance:
+            path = self._path("reports", report.name, report.image, _PROVENANCE)
+            _write(path, provenance.model_dump_json() + "\n")
         _write(data.parent / _LATEST, report.image + "\n")
+        self.write_page(report)
         return data, xml
 
     def write_seal(self, seal: Seal) -> Path:
-        """Keeps the seal. Raises DiskError."""
+        """Keeps the seal, and says it on the page of its report. Raises DiskError."""
         path = self._path("seals", seal.name, seal.image, "json")
         _write(path, seal.model_dump_json(indent=1) + "\n")
         _write(path.parent / _LATEST, seal.image + "\n")
+        if report := self.report(seal.name, seal.image):
+            self.write_page(report)
         return path
+
+    def write_page(self, report: Report) -> Path:
+        """The page of a report, made anew from all that is kept of its image. Raises DiskError."""
+        path = self.page_path(report)
+        _write(path, self.page(report, beside=True))
+        return path
+
+    def page(self, report: Report, *, beside: bool = False) -> str:
+        """The HTML; `beside` says that it will lie beside the report's other forms."""
+        from builder.report.page import page  # noqa: PLC0415 - jinja2 is not on the path of a run that does nothing
+
+        provenance = self.provenance(report.name, report.image)
+        return page(report, provenance, self.seal(report.name, report.image), beside=beside)
+
+    def provenance(self, name: str, image: ImageId) -> Provenance | None:
+        """What an image was made from; None when that was not kept, or not so that this version can read it."""
+        from builder.report.provenance import Provenance  # noqa: PLC0415 - only a page needs it
+
+        return _read(self._path("reports", name, image, _PROVENANCE), Provenance)
 
     def latest(self, name: str) -> Report | None:
         """The last report of a recipe; None when there is none that this version can read."""
@@ -70,6 +102,10 @@ class Reports:
     def junit_path(self, report: Report) -> Path:
         """Where the report's JUnit XML is."""
         return self._path("reports", report.name, report.image, "xml")
+
+    def page_path(self, report: Report) -> Path:
+        """Where the report's page is."""
+        return self._path("reports", report.name, report.image, "html")
 
     def _latest(self, kind: str, name: str, model: type[M]) -> M | None:
         try:

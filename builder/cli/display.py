@@ -40,17 +40,19 @@ def table(
     *,
     right: Sequence[str] = (),
     styles: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> None:
     """Prints rows under headers; columns named in `right` are aligned there.
 
-    `styles` gives cells with that text a colour (`{"PASS": "green"}`), on a terminal only. Off a terminal nothing
-    is wrapped or shortened, however wide it gets.
+    `styles` gives cells with that text a colour (`{"PASS": "green"}`), `links` a URL, both on a terminal only. Off a
+    terminal nothing is wrapped or shortened, however wide it gets.
     """
     from rich.console import Console
 
     live = is_live(sys.stdout)
     console = Console(file=sys.stdout, highlight=False, width=None if live else 10_000, force_terminal=live)
-    shown = _table(headers, rows, right=right, styles=(styles or {}) if live else {}, bold=live)
+    looks = {**(styles or {}), **{text: f"link {url}" for text, url in (links or {}).items()}} if live else {}
+    shown = _table(headers, rows, right=right, styles=looks, bold=live)
     with console.capture() as capture:
         console.print(shown)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))

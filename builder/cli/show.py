@@ -34,7 +34,12 @@ def run(place: Workplace, done: Outcomes) -> None:
     if done.report and not all(step.reused for step in done.steps):
         report(place, done.report, False)
         print()
-    table((done.name, "", "", "time"), rows, right=("time",))
+    links = {}
+    if done.report and (page := place.reports.page_path(done.report)).exists():
+        links = {step.detail: page.as_uri() for step in done.steps if step.verb == "check"}
+        if all(step.reused for step in done.steps):
+            print(f"page: {page}")
+    table((done.name, "", "", "time"), rows, right=("time",), links=links)
 
 
 def report(place: Workplace, found: Report, as_json: bool) -> None:
@@ -54,9 +59,11 @@ def report(place: Workplace, found: Report, as_json: bool) -> None:
     for notice in found.notices:
         print(f"note: {notice.subject} {notice.text}")
     print(f"evidence: {place.reports.junit_path(found).with_suffix('.json')}")
+    if (page := place.reports.page_path(found)).exists():
+        print(f"page: {page}")
 
 
-def document(done: Outcomes) -> dict[str, Any]:
+def document(place: Workplace, done: Outcomes) -> dict[str, Any]:
     """A run, for machines."""
     return {
         "name": done.name,
@@ -66,4 +73,5 @@ def document(done: Outcomes) -> dict[str, Any]:
             {"verb": s.verb, "reused": s.reused, "detail": s.detail, "seconds": round(s.seconds, 3)} for s in done.steps
         ],
         "report": done.report.model_dump(mode="json") if done.report else None,
+        "page": str(place.reports.page_path(done.report)) if done.report else None,
     }

@@ -199,22 +199,24 @@ def checked(
     place: Workplace, described: Described, image: ImageId, progress: Progress, *, all_checks: bool = False
 ) -> Report:
     """Asks the image every question of the recipe, and keeps the report."""
+    from builder.pipeline.provenance import provenance
     from builder.stages.notices import notices
 
-    recipe = described.loaded.recipe
+    recipe, facts = described.loaded.recipe, _facts(place, image)
+    before = place.reports.latest(recipe.name)
     report = check(
         recipe=recipe,
         plan=described.plan,
         lock=described.lock,
         rendering=described.rendered.digest,
-        image=_facts(place, image),
+        image=facts,
         runner=place.engine,
         progress=progress,
-        previous=place.reports.latest(recipe.name),
+        previous=before,
         all_checks=all_checks,
         notices=notices(recipe, place.catalog, today=datetime.now(timezone.utc).date()),
     )
-    place.reports.write(report)
+    place.reports.write(report, provenance(place, described, facts, before=before))
     return report
 
 

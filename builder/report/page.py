@@ -59,16 +59,20 @@ class Item:
     carried: bool
 
 
-def page(report: Report, provenance: Provenance | None = None, seal: Seal | None = None) -> str:
+def page(
+    report: Report, provenance: Provenance | None = None, seal: Seal | None = None, *, beside: bool = False
+) -> str:
     """The HTML. Without a provenance (a report of an older builder) the page says what it cannot show.
 
-    A provenance of another lock and a seal of another report are left out.
+    A provenance of another lock and a seal of another report are left out. `beside`: the report's JSON and JUnit XML
+    lie in the page's folder, so that it can link to them.
     """
     if provenance and provenance.lock.content_digest() != report.lock:
         provenance = None
     lock = provenance.lock if provenance else None
     return _template().render(
         report=report,
+        beside=beside,
         verdict=verdict(report, created=lock.created if lock else None, seal=seal),
         seal=seal if seal and seal.report == report.content_digest() else None,
         provenance=provenance,

@@ -37,6 +37,8 @@ class Predecessor(Model):
     outcomes: tuple[tuple[str, Outcome], ...]
     layers: tuple[LayerSeen, ...]
     """Empty when they were not kept."""
+    size: int | None = None
+    """Bytes, as the engine counts them."""
     moved: tuple[Moved, ...] | None
     """What the lock changed since; None when that image's lock was not kept."""
 
@@ -59,6 +61,7 @@ def predecessor(report: Report, provenance: Provenance | None, *, moved: tuple[M
         image=report.image,
         outcomes=tuple((r.name, r.outcome) for r in report.results),
         layers=provenance.layers if provenance else (),
+        size=provenance.size if provenance else None,
         moved=moved,
     )
 
