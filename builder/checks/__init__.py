@@ -5,11 +5,12 @@ A check is a script of this folder that runs inside the image, plus its entry in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
@@ -73,6 +74,8 @@ class CheckScript:
     """It changes files of its container, as root; only such a check has a root that can be written."""
     parts: tuple[str, ...] = ()
     """Further files of this folder that run before the script."""
+    measures: Callable[[Recipe, Mapping[str, Any]], tuple[str, ...]] = lambda *_: ()
+    """What a PASS has in its evidence's `measured`, by recipe and arguments; a tag may say it (see `measures.py`)."""
 
 
 def _python(subject: Subject) -> dict[str, JsonValue]:
@@ -82,6 +85,15 @@ def _python(subject: Subject) -> dict[str, JsonValue]:
 def _imports(subject: Subject) -> dict[str, JsonValue]:
     names: list[JsonValue] = [Requirement(text).name for text in subject.recipe.pip.packages]
     return {"packages": names, "locked": {p.name: p.version for p in subject.lock.pip}}
+
+
+def _imported(recipe: Recipe, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """As the script names them: modules that are asked for, else the recipe's packages."""
+    modules = arguments.get("modules")
+    names = (
+        modules if isinstance(modules, list) and modules else [Requirement(text).name for text in recipe.pip.packages]
+    )
+    return tuple(re.sub(r"[-_.]+", "_", str(name)).lower() for name in names)
 
 
 def _trust(subject: Subject) -> dict[str, JsonValue]:
@@ -149,12 +161,14 @@ CHECKS: Mapping[str, CheckScript] = {
         reads=_LOWEST,
         arguments={"version": judges.version},
         given=_python,
+        measures=lambda *_: ("python",),
     ),
     "imports": CheckScript(
         title="every module imports, every distribution is the locked one",
         reads=_ALL_BUT_TRUST,
         arguments={"modules": judges.modules},
         given=_imports,
+        measures=_imported,
     ),
     "trust": CheckScript(
         title="one sound CA bundle, which every client reads: a good server is accepted, a bad one refused",
@@ -176,6 +190,7 @@ CHECKS: Mapping[str, CheckScript] = {
         arguments={"driver": judges.version},
         given=_cuda,
         needs_cuda=True,
+        measures=lambda *_: ("cuda",),
         parts=("_libraries.py",),
     ),
     "cudnn": CheckScript(
@@ -183,6 +198,7 @@ CHECKS: Mapping[str, CheckScript] = {
         reads=_ALL_BUT_TRUST,
         arguments={"version": judges.version},
         given=_cudnn,
+        measures=lambda *_: ("cudnn",),
         parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(

@@ -65,6 +65,14 @@ def driver_problems(lowest: "Any", runtime: str) -> "List[str]":
     return ["the recipe counts on driver {}, CUDA {} needs {} or newer".format(ARGS["driver"], runtime, lowest)]
 
 
+def measured(torch: "Dict[str, Any]", libraries: "List[Dict[str, Any]]") -> "Dict[str, str]":
+    """What torch was built for; without torch, what the runtime library says that it is."""
+    if torch.get("cuda"):
+        return {"torch": torch["torch"], "cuda": torch["cuda"]}
+    versions = [row["version"] for row in libraries if "version" in row]
+    return {"cuda": versions[0]} if versions else {}
+
+
 def main() -> None:
     runtime = ARGS.get("runtime")
     if not runtime:
@@ -85,6 +93,7 @@ def main() -> None:
         torch=torch,
         libraries=libraries,
         minimum_driver=lowest,
+        measured=measured(torch, libraries),
     )
 
 

@@ -101,7 +101,8 @@ def main() -> None:
     summary = "cuDNN {}, whole{}".format(
         ", ".join(versions), ", and the one that torch uses" if "number" in torch else ""
     )
-    conclude(problems, summary, copies=copies, torch=torch)
+    measured = {"cudnn": versions[0]} if len(versions) == 1 else {}
+    conclude(problems, summary, copies=copies, torch=torch, measured=measured)
 
 
 main()

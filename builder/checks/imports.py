@@ -50,6 +50,16 @@ def tried(module: str) -> "Dict[str, Any]":
     return {"module": module, "version": version, "seconds": round(time.time() - begun, 3), "error": error}
 
 
+def measured(rows: "list[Dict[str, Any]]", have: "Dict[str, Any]") -> "Dict[str, str]":
+    """What each module says of its version, else the distribution of its name; and the recipe's packages."""
+    versions = {name: d.version for name, d in have.items() if name in map(normal, ARGS.get("packages") or [])}
+    for row in rows:
+        named = have.get(normal(row["module"]))
+        versions[normal(row["module"])] = row["version"] or (named.version if named else "")
+    # What other checks measure under these names is no module's version.
+    return {n.replace("-", "_"): v for n, v in versions.items() if v and n not in ("python", "cuda", "cudnn")}
+
+
 def main() -> None:
     have = installed() if metadata else {}
     problems = []
@@ -70,6 +80,7 @@ def main() -> None:
         "{} modules import; {} distributions as locked".format(len(rows), len(ARGS.get("locked", {}))),
         modules=rows,
         distributions=len(have),
+        measured=measured(rows, have),
     )
 
 

@@ -52,6 +52,7 @@ def main() -> None:
         executable=sys.executable,
         prefix=sys.prefix,
         found=found,
+        measured={"python": have},
     )
 
 

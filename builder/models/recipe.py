@@ -60,8 +60,18 @@ def _day(text: str) -> str:
 
 IsoDate = Annotated[str, _text(r"^\d{4}-\d{2}-\d{2}$", 'a day as in "2026-11-23"'), AfterValidator(_day)]
 
-TAG_FIELDS = ("name", "version", "lock")
-"""What may stand in braces in a tag: the recipe's name and version, the first 12 digits of the lock's digest."""
+TAG_FIELDS: Final = ("name", "version", "lock")
+"""What may stand in braces in any tag: the recipe's name and version, the first 12 digits of the lock's digest."""
+
+MEASURED: Final = "measured"
+"""In braces: all that is measured of Python, torch, CUDA and cuDNN, as in `py3.9.2-torch2.8.0-cu12.8-cudnn9.10.2`."""
+
+_FIELD: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def fields_of(template: str) -> tuple[str, ...]:
+    """What stands in braces in a tag, each once."""
+    return tuple(dict.fromkeys(_FIELD.findall(template)))
 
 
 def _requirement(text: str) -> str:
@@ -82,10 +92,8 @@ def _relative(text: str) -> str:
 
 
 def _tag_template(text: str) -> str:
-    if re.search(
-        "[{}]", re.sub(rf"\{{(?:{'|'.join(TAG_FIELDS)})\}}", "", text)
-    ):  # no {name.attribute}, no {name:99999}
-        raise ValueError("only {name}, {version} and {lock} may stand in braces")
+    if re.search("[{}]", _FIELD.sub("", text)):  # no {name.attribute}, no {name:99999}
+        raise ValueError("a name alone may stand in braces, as in {name}, {lock} or {torch}")
     return text
 
 
@@ -260,7 +268,8 @@ class Recipe(Model):
     budget: Budget = Budget()
     """What the image may weigh."""
     tags: Annotated[tuple[TagTemplate, ...], Field(min_length=1)] = ("{name}:{version}",)
-    """In braces: the recipe's name and version, and `lock`, the first digits of the lock's digest."""
+    """In braces: `name`, `version`, `lock` (12 digits of its digest), and what was measured in the running image:
+    `python`, `torch`, `cuda`, `cudnn`, what `imports` imports; `measured` is Python, torch, CUDA and cuDNN in one."""
 
     @field_validator("apt", mode="before")
     @classmethod

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 
 from pydantic import ValidationError
 
+from builder.checks.measures import measurable, unmeasured, who_measures
 from builder.errors import RecipeError
-from builder.models.recipe import Check, Recipe
+from builder.models.recipe import TAG_FIELDS, Check, Recipe
 from builder.stages.faults import Faults, nearest
 from builder.stages.load_conda import conda_faults
 from builder.stages.yamltext import Document, Path, Unreadable, read
@@ -37,6 +38,8 @@ def parse_recipe(
     recipe = _validated(document, faults)
     _names_exist(document, faults, bases, checks)
     conda_faults(document, faults)
+    if recipe is not None and checks is not None:
+        _tags_are_measured(recipe, faults)
     if recipe is None or faults.ordered():
         raise _refused(faults, where)
     return recipe
@@ -73,6 +76,17 @@ def _names_exist(document: Document, faults: Faults, bases: Collection[str] | No
     listed = recipe.get("checks")
     for index, entry in enumerate(listed if checks is not None and isinstance(listed, list) else ()):
         _check_exists(entry, ("checks", index), faults, checks or {})
+
+
+def _tags_are_measured(recipe: Recipe, faults: Faults) -> None:
+    """What a tag says of the image has to be what some check of the recipe measures."""
+    known = {*TAG_FIELDS, *measurable(recipe)}
+    for index, template in enumerate(recipe.tags):
+        for name in unmeasured(recipe, template):
+            near, check = nearest(name, known), who_measures(name, recipe)
+            remedy = f"did you mean `{{{near}}}`?" if near else f"there are {', '.join(sorted(known))}"
+            remedy = f"add the check `{check}`, which does" if check else remedy
+            faults.add(f"no check of the recipe measures `{name}`", ("tags", index), remedy=remedy)
 
 
 def _check_exists(entry: object, at: Path, faults: Faults, checks: KnownChecks) -> None:

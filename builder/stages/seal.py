@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from builder.checks.measures import measured_in
 from builder.errors import CheckFailed, Fault, TagError, UnprovenError
+from builder.models.recipe import MEASURED, fields_of
 from builder.models.report import CheckResult, Outcome, Report
 from builder.models.seal import Seal
 from builder.stages.check import expected
@@ -55,15 +57,21 @@ def seal(*, recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, repor
         rendering=report.rendering,
         report=report.content_digest(),
         unproven=tuple(r.name for r in unproven),
-        names=names(recipe, lock, unproven=bool(unproven)),
+        names=names(recipe, lock, report, unproven=bool(unproven)),
     )
 
 
-def names(recipe: Recipe, lock: Lock, *, unproven: bool) -> tuple[str, ...]:
-    """The image names that the recipe's tags come to. Raises TagError for what no engine would accept."""
-    fields = {"name": recipe.name, "version": recipe.version, "lock": lock.content_digest()[:12]}
+def names(recipe: Recipe, lock: Lock, report: Report, *, unproven: bool) -> tuple[str, ...]:
+    """The image names that the recipe's tags come to; what they say of the image is what its checks measured.
+
+    Raises TagError for what no engine would accept, CheckFailed and UnprovenError where it was not measured.
+    """
+    measured = measured_in(report)
+    fields = {**measured, "name": recipe.name, "version": recipe.version, "lock": lock.content_digest()[:12]}
     found = []
     for template in recipe.tags:
+        missing = tuple(name for name in fields_of(template) if name not in fields)
+        _nothing_lacks(missing, measured, report, f"recipe {recipe.name}: tags, {template}")
         plain = template.format(**fields)
         tagged = plain if ":" in plain.rpartition("/")[2] else f"{plain}:latest"
         name = tagged + UNPROVEN if unproven else tagged
@@ -75,6 +83,26 @@ def names(recipe: Recipe, lock: Lock, *, unproven: bool) -> tuple[str, ...]:
             )
         found.append(name)
     return tuple(dict.fromkeys(found))
+
+
+def _nothing_lacks(fields: tuple[str, ...], measured: dict[str, str], report: Report, where: str) -> None:
+    """Raises where a field was not measured: UnprovenError when an unproven check may be why, else TagError."""
+    if not fields:
+        return
+    missing = ", ".join(f"`{name}`" for name in fields)
+    if unproven := report.with_outcome(Outcome.UNPROVEN):
+        raise UnprovenError(
+            f"the tag wants {missing}, and this host cannot prove {_names(unproven)}, so there is no tag",
+            where=where,
+            faults=_faults(unproven),
+            remedy=f"`builder prove {report.name}` on a host that can, or take {missing} out of the tag",
+        )
+    raise TagError(
+        f"the tag wants {missing}, and no check has measured it",
+        where=where,
+        seen="measured: " + (", ".join(f"{k} {v}" for k, v in sorted(measured.items()) if k != MEASURED) or "nothing"),
+        remedy="ask for a check that measures it, or take it out of the tag",
+    )
 
 
 def _same(recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, report: Report) -> None:

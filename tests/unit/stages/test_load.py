@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.checks import CHECKS as CHECKS_OF_BUILDER
 from builder.errors import Fault, RecipeError
 from builder.models.recipe import Apt, Check
 from builder.stages.load import parse_recipe
@@ -149,13 +150,18 @@ def test_yes_and_a_date_are_text_as_in_yaml_1_2():
             ("wants 1 or more", "r.yaml:3:28 (checks[0].trust.timeout)", "0", None),
         ),
         (
-            MINIMAL + 'tags: ["{nam}:1"]\n',
-            ("only {name}, {version} and {lock} may stand in braces", "r.yaml:4:8 (tags[0])", "{nam}:1", None),
+            MINIMAL + 'tags: ["{name.x}:1"]\n',
+            (
+                "a name alone may stand in braces, as in {name}, {lock} or {torch}",
+                "r.yaml:4:8 (tags[0])",
+                "{name.x}:1",
+                None,
+            ),
         ),
         (
             MINIMAL + 'tags: ["{name:99999999999}"]\n',
             (
-                "only {name}, {version} and {lock} may stand in braces",
+                "a name alone may stand in braces, as in {name}, {lock} or {torch}",
                 "r.yaml:4:8 (tags[0])",
                 "{name:99999999999}",
                 None,
@@ -326,6 +332,31 @@ def test_a_base_that_is_not_there_names_the_nearest():
 )
 def test_a_check_that_is_not_there_or_an_argument_that_it_does_not_take(entry, told):
     assert one(f"name: a\nbase: b\nchecks: [{entry}]\n", checks=CHECKS) == told
+
+
+MEASURING = 'checks: [{python: {version: "3.9"}}, {imports: {modules: [torch]}}, {check: cudnn, skip: later}]'
+
+
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [
+        ("nam", "did you mean `{name}`?"),
+        ("cudnn", "add the check `cudnn`, which does"),  # skipped here
+        ("cuda", "add the check `cuda`, which does"),
+        ("driver", "there are lock, measured, name, python, torch, version"),
+    ],
+)
+def test_a_tag_that_says_what_no_check_measures_is_a_fault(field, remedy):
+    text = f'name: a\nbase: b\n{MEASURING}\ntags: ["{{name}}:1", "{{name}}:{{{field}}}"]\n'
+    told = one(text, checks={name: script.arguments for name, script in CHECKS_OF_BUILDER.items()})
+    seen = f"{{name}}:{{{field}}}"
+    assert told == (f"no check of the recipe measures `{field}`", "r.yaml:4:20 (tags[1])", seen, remedy)
+
+
+def test_a_tag_may_say_what_the_checks_measure():
+    text = f'name: a\nbase: b\n{MEASURING}\ntags: ["{{name}}:{{measured}}", "x/y:{{python}}-{{torch}}-{{lock}}"]\n'
+    known = {name: script.arguments for name, script in CHECKS_OF_BUILDER.items()}
+    assert parse_recipe(text, "r.yaml", checks=known).tags[0] == "{name}:{measured}"
 
 
 def test_names_that_exist_are_no_fault():
