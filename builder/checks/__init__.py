@@ -155,6 +155,9 @@ def _user(subject: Subject) -> dict[str, JsonValue]:
     return {"purpose": subject.recipe.purpose, "user": subject.plan.config.user}
 
 
+QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
+"""The parts that make, measure and choose int8 models, in the order in which they run after the prelude."""
+
 CHECKS: Mapping[str, CheckScript] = {
     "python": CheckScript(
         title="the recipe's Python, found by every kind of shell",
