@@ -63,13 +63,14 @@ class MirroredIndex:
         keep: Mapping[str, str],
         mirrors: tuple[str, ...],
         where: str,
+        without: tuple[str, ...] = (),
     ) -> tuple[Wheel, ...]:
         """See `builder.stages.lock_ports.Index`."""
         silent: list[tuple[str, BuilderError]] = []
         for name in mirrors:
             index = UvIndex(name=name, url=self._mirrors.index_url(name))
             try:
-                return index.resolve(requirements, target=target, keep=keep, where=where)
+                return index.resolve(requirements, target=target, keep=keep, where=where, without=without)
             except NetworkError as error:
                 silent.append((name, error))
         raise _none_answers("package index", silent)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.adapters.partial import hash_file
 from builder.errors import DiskError, LockError, RecipeError
+from builder.models.lock import RECIPE, Artifact
 from builder.models.lockfile import dump_lock, parse_lock
 from builder.stages.load import parse_recipe
 from builder.trust.reading import as_pem
@@ -18,6 +20,8 @@ from builder.trust.reading import as_pem
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from builder.adapters.store import Store
+    from builder.models.base import Sha256
     from builder.models.lock import Lock
     from builder.models.recipe import Recipe
     from builder.models.rendered import Rendered
@@ -31,6 +35,8 @@ class Loaded:
     recipe: Recipe
     extra: tuple[str, ...]
     """The contents of `trust.extra`, in the recipe's order."""
+    files: tuple[Artifact, ...] = ()
+    """The model's own files, by hash."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,19 @@ class Project:
                 where=f"{path}: name",
                 remedy="let both say the same",
             )
-        return Loaded(recipe=recipe, extra=tuple(self._read_extra(path, part) for part in recipe.trust.extra))
+        extra = tuple(self._read_extra(path, part) for part in recipe.trust.extra)
+        return Loaded(recipe=recipe, extra=extra, files=self._model_files(path, recipe))
+
+    def put(self, artifact: Artifact, store: Store) -> None:
+        """Puts a copy of a model's file into the store. Raises RecipeError when it cannot be read."""
+        store.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=store.root) as folder:
+            copy = Path(folder, artifact.filename)
+            try:
+                shutil.copyfile(self.root / "recipes" / artifact.path, copy)
+            except OSError as error:
+                raise RecipeError("a file of the model cannot be read", where=artifact.path, seen=str(error)) from None
+            store.add(artifact.source, artifact.path, copy)
 
     def read_lock(self, name: str) -> Lock | None:
         """The lock; None when there is none. Raises LockError."""
@@ -117,6 +135,18 @@ class Project:
         except OSError as error:
             raise RecipeError("the recipe cannot be read", where=str(path), seen=error.strerror) from None
 
+    def _model_files(self, recipe: Path, read: Recipe) -> tuple[Artifact, ...]:
+        files = tuple(_model_file(recipe, part) for part in (read.model.paths() if read.model else ()))
+        names: dict[Sha256, Artifact] = {}
+        for file in files:
+            if (twin := names.setdefault(file.sha256, file)).filename != file.filename:
+                raise RecipeError(
+                    f"{twin.path} and {file.path} hold the same bytes under two names",
+                    where=f"{recipe}: model",
+                    remedy="let them differ, or take one away: a file is known by its hash",
+                )
+        return files
+
     def _read_extra(self, recipe: Path, part: str) -> str:
         path = recipe.parent / part
         try:
@@ -126,6 +156,19 @@ class Project:
                 "a certificate file cannot be read", where=f"{recipe}: trust.extra", seen=str(error)
             ) from None
         return as_pem(data, str(path))
+
+
+def _model_file(recipe: Path, part: str) -> Artifact:
+    try:
+        digest, size = hash_file(recipe.parent / part)
+    except OSError as error:
+        raise RecipeError(
+            f"the model's file {part} cannot be read",
+            where=f"{recipe}: model",
+            seen=error.strerror,
+            remedy="its files are named as they lie below the recipe's folder",
+        ) from None
+    return Artifact(source=RECIPE, path=part, sha256=digest, size=size)
 
 
 def _differs(path: Path, content: str) -> bool:

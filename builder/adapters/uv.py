@@ -17,6 +17,7 @@ from builder.mirrors.transport import Unavailable
 from builder.models.resolved import Target, Wheel
 
 _URL = re.compile(r"\b(?:https?|file)://[^\s`'\"<>)]+")
+_OVERRIDES = "overrides.in"
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Request failed", "dns error", "HTTP status server error")
 
 
@@ -30,12 +31,19 @@ class UvIndex:
     """None: the index that uv itself is configured with."""
 
     def resolve(
-        self, requirements: tuple[str, ...], *, target: Target, keep: Mapping[str, str], where: str
+        self,
+        requirements: tuple[str, ...],
+        *,
+        target: Target,
+        keep: Mapping[str, str],
+        where: str,
+        without: tuple[str, ...] = (),
     ) -> tuple[Wheel, ...]:
         """One wheel for each package that the requirements need, sorted by name.
 
         keep: versions (by normalised name) that stay unless a requirement speaks against them.
         where: the place of the requirements, for messages.
+        without: packages that are left out although others depend on them.
 
         Raises LockError when the requirements cannot be met, NetworkError when the index does not answer,
         HostError when there is no uv.
@@ -47,6 +55,8 @@ class UvIndex:
             asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
             if keep:
                 answer.write_text(written_preferences(keep), encoding="utf-8")
+            if without:  # older versions of uv have no `--excludes`
+                Path(folder, _OVERRIDES).write_text("".join(f'{name}; python_version < "0"\n' for name in without))
             self._compile(asked, answer, target=target, where=where)
             text = answer.read_text(encoding="utf-8")
             return read_pylock(text, target=target, mirror=self.name, where=where, measure=_size_at)
@@ -59,6 +69,7 @@ class UvIndex:
             *("--python", sys.executable, "--only-binary", ":all:", "--python-version", target.python),
             *("--python-platform", f"{target.machine}-manylinux_{target.glibc.replace('.', '_')}"),
             *(("--default-index", self.url) if self.url else ()),
+            *(("--override", _OVERRIDES) if asked.with_name(_OVERRIDES).exists() else ()),
             str(asked),
         ]
         # In a folder of its own, so that no pyproject.toml or uv.toml of a project around us has a say.

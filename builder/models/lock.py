@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from builder.models.base import Model, Sha256
 
@@ -13,13 +13,20 @@ Word = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$")]
 """What may stand unquoted in a Dockerfile, in a mount, on a command line and in a path, whoever wrote the lock."""
 
 
+DERIVED: Final = "derived"
+"""The source of what is made here."""
+RECIPE: Final = "recipe"
+"""The source of what lies beside the recipe."""
+
+
 class Artifact(Model):
     """One file, named by where it belongs and accepted by its hash alone."""
 
     source: str
-    """`pypi`, `debian`, `debian-security`, `conda-forge/linux-64`, ..., or `derived` for what is made here."""
+    """`pypi`, `debian`, `debian-security`, `conda-forge/linux-64`, ...; `derived` for what is made here, `recipe` for a
+    file of the recipe's own."""
     path: Word
-    """File name (pypi, conda, derived) or pool path (debian), relative to the source, never with a host."""
+    """File name (pypi, conda, derived), pool path (debian) or path below the recipe's folder (recipe); never a host."""
     sha256: Sha256
     size: int = Field(ge=0)
     """Bytes."""
@@ -132,6 +139,21 @@ class TrustLock(Model):
     """The PEM file, `derived`."""
 
 
+class WorkshopLock(Model):
+    """What a deployment image's model is made with and from, in a stage that the image does not contain."""
+
+    asked: tuple[str, ...]
+    """What the recipe wants there of PyPI; `pip` is that with its dependencies."""
+    pip: tuple[Package, ...]
+    """numpy and onnxruntime among them, at the image's own versions."""
+    files: tuple[Artifact, ...]
+    """The recipe's own: modules, weights, an ONNX file, data."""
+
+
+_LATER: Final = frozenset({"pip_without", "workshop"})
+"""Parts that older locks do not have. Where they are absent they leave no trace, so that a digest stays what it was."""
+
+
 class Lock(Model):
     """Every input of an image. The same lock gives the same image ID everywhere."""
 
@@ -159,7 +181,16 @@ class Lock(Model):
     apt: tuple[Package, ...]
     pip_asked: tuple[str, ...] = ()
     """What the recipe wants of PyPI; `pip` is that with its dependencies."""
+    pip_without: tuple[str, ...] = ()
+    """Dependencies that the recipe leaves out."""
     pip: tuple[Package, ...]
+    workshop: WorkshopLock | None = None
+    """None: no model is made."""
+
+    @model_serializer(mode="wrap")
+    def _without_trace_of_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if value or key not in _LATER}
 
     def artifacts(self) -> tuple[Artifact, ...]:
         """What the build itself needs, in order and without repetition: not what derived files are made from."""
@@ -167,7 +198,9 @@ class Lock(Model):
         binary = (self.busybox_binary,) if self.busybox_binary else ()
         packages = (self.uv, *self.apt, *self.pip)
         conda = self._conda_artifacts()
-        every = (*first, *binary, *conda, *(p.artifact for p in packages), self.trust.bundle)
+        shop = self.workshop
+        own = (*(p.artifact for p in shop.pip), *shop.files) if shop else ()
+        every = (*first, *binary, *conda, *(p.artifact for p in packages), *own, self.trust.bundle)
         return tuple({a.sha256: a for a in every}.values())
 
     def _conda_artifacts(self) -> tuple[Artifact, ...]:

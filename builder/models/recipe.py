@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
-from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import (
     AfterValidator,
     Field,
     GetJsonSchemaHandler,
-    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -24,15 +23,12 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from builder.models.base import Model, Sha256, sha256_of
-
-PATTERNS: Final[dict[str, str]] = {}
-"""What a text must be like, in words, by its pattern: for error messages."""
-
-
-def _text(pattern: str, words: str, *, longest: int | None = None) -> StringConstraints:
-    PATTERNS[pattern] = words
-    return StringConstraints(pattern=pattern, max_length=longest)
-
+from builder.models.deployment import RUNTIME, SERVER, TOOLS, Deployed, Workshop
+from builder.models.lock import Artifact
+from builder.models.pin import Pin
+from builder.models.policy import Audit
+from builder.models.words import DistributionName, RelativePath, RequirementText
+from builder.models.words import text as _text
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 Name = Annotated[str, _text(NAME_PATTERN, "lower-case letters, digits, `.`, `_`, `-`; 63 at most")]
@@ -74,23 +70,6 @@ def fields_of(template: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_FIELD.findall(template)))
 
 
-def _requirement(text: str) -> str:
-    try:
-        parsed = Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(f"not a requirement: {str(error).splitlines()[0]}") from None
-    if parsed.url:
-        raise ValueError("a URL cannot be locked neutrally: name the package and its version")
-    return text
-
-
-def _relative(text: str) -> str:
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError("must be a path below the recipe's folder")
-    return text
-
-
 def _tag_template(text: str) -> str:
     if re.search("[{}]", _FIELD.sub("", text)):  # no {name.attribute}, no {name:99999}
         raise ValueError("a name alone may stand in braces, as in {name}, {lock} or {torch}")
@@ -102,8 +81,6 @@ TagTemplate = Annotated[
     _text(r"^[a-z0-9{}/][A-Za-z0-9_./:{}-]*$", "an image name and a tag, as in {name}:{version}", longest=255),
     AfterValidator(_tag_template),
 ]
-RequirementText = Annotated[str, AfterValidator(_requirement)]
-RelativePath = Annotated[str, AfterValidator(_relative)]
 
 
 class Trust(Model):
@@ -113,14 +90,15 @@ class Trust(Model):
     """`mozilla`: the newest Mozilla roots, by way of certifi; `distribution`: the base's own."""
     extra: tuple[RelativePath, ...] = ()
     """PEM files of the site's own roots, relative to the recipe."""
-    pins: tuple[str, ...] = ()
-    """Hosts whose issuing root is pinned for isolated networks. Not built yet."""
+    pins: tuple[Pin, ...] = ()
+    """Hosts of an isolated network: the `root` that each one's certificate comes from, a `backup` root, its own `key`."""
 
     @field_validator("pins")
     @classmethod
-    def _pins_are_not_built_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError("pins cannot be built yet: put the issuing root into a file of `extra`")
+    def _one_pin_a_host(cls, value: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        hosts = [pin.host for pin in value]
+        if twice := next((host for host in hosts if hosts.count(host) > 1), None):
+            raise ValueError(f"{twice} is pinned twice")
         return value
 
 
@@ -155,6 +133,8 @@ class Pip(Model):
 
     packages: tuple[RequirementText, ...] = ()
     """Requirements, as in `torch==2.8.0`; the lock pins what they leave open."""
+    without: tuple[DistributionName, ...] = ()
+    """Packages that others ask for and the image can do without: `sympy` is needed by onnxruntime's tools alone."""
     mirrors: tuple[MirrorName, ...] = ("upstream",)
     """In order of preference; `upstream` is what pip and uv themselves are configured with."""
 
@@ -259,6 +239,12 @@ class Recipe(Model):
     """Packages of the base's distribution, without their recommendations; a list is short for `packages`."""
     cuda: Cuda | None = None
     """What the image's GPU stack must be, whoever brings it."""
+    model: Deployed | None = None
+    """The model that a deployment image answers with."""
+    workshop: Workshop = Workshop()
+    """What the model is trained, exported and quantized with, in a stage that the image does not contain."""
+    serve: bool = False
+    """Whether the image's command is an HTTP server of the model (Open Inference Protocol v2, by MLServer)."""
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
     """The gate. An image without a check gets no tag."""
     checks_carry_over: bool = True
@@ -267,6 +253,8 @@ class Recipe(Model):
     """Give `-unproven` tags where this host cannot prove everything (no GPU); otherwise there are none."""
     budget: Budget = Budget()
     """What the image may weigh."""
+    audit: Audit = Audit()
+    """What of the audit's findings the image may have: none of severity error, but for single ones with a reason."""
     tags: Annotated[tuple[TagTemplate, ...], Field(min_length=1)] = ("{name}:{version}",)
     """In braces: `name`, `version`, `lock` (12 digits of its digest), and what was measured in the running image:
     `python`, `torch`, `cuda`, `cudnn`, what `imports` imports; `measured` is Python, torch, CUDA and cuDNN in one."""
@@ -281,10 +269,10 @@ class Recipe(Model):
         # What a validator returns is no longer JSON to pydantic, and a strict tuple takes no list.
         return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
-    def inputs_digest(self, extra: tuple[str, ...] = ()) -> Sha256:
-        """The digest of what a lock depends on; `extra` is the content of the `trust.extra` files.
+    def inputs_digest(self, extra: tuple[str, ...] = (), files: tuple[Artifact, ...] = ()) -> Sha256:
+        """The digest of what a lock depends on; `extra` is the content of the `trust.extra` files, `files` the model's.
 
-        Checks, tags, budget and mirrors are not in it: changing them leaves the lock as it is.
+        Checks, tags, budget, mirrors and a model's gates are not in it: changing them leaves the lock as it is.
         """
         asked = self.model_copy(
             update={
@@ -293,11 +281,35 @@ class Recipe(Model):
                 "conda": self.conda and self.conda.as_locked(),
             }
         )
-        data = asked.model_dump_json(include={"base", "python", "trust", "conda", "pip", "apt"})
+        of_lock = {"base", "python", "trust", "conda", "pip", "apt"}
+        # what is absent leaves no trace, so that the locks of older recipes stay what they are
+        data = asked.model_dump_json(include=of_lock, exclude={"pip": {"without"}})
         cuda = (
             (f"__cuda={self.cuda.runtime}",) if self.conda and self.cuda else ()
         )  # conda's packages are solved for it
-        return sha256_of("\n".join((data, *cuda, *extra)))
+        without = (f"without={','.join(self.pip.without)}",) if self.pip.without else ()
+        return sha256_of("\n".join((data, *cuda, *without, *self._of_model(files), *extra)))
+
+    def _of_model(self, files: tuple[Artifact, ...]) -> tuple[str, ...]:
+        if self.model is None:
+            return ()
+        stamps = (f"{file.path}={file.sha256}" for file in files)
+        return ("\0".join(("model", *self.requirements(), "workshop", *self.tools(), "files", *stamps)),)
+
+    def requirements(self) -> tuple[str, ...]:
+        """What the image wants of PyPI: what is asked for, and what runs and serves a model."""
+        implied = (*RUNTIME, *((SERVER,) if self.serve else ())) if self.model else ()
+        return _with(self.pip.packages, implied)
+
+    def tools(self) -> tuple[str, ...]:
+        """What the workshop wants of PyPI, if there is one."""
+        return _with(self.workshop.pip, (TOOLS, *RUNTIME)) if self.model else ()
+
+
+def _with(asked: tuple[str, ...], implied: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked for, and of what is implied that which it does not name."""
+    named = {canonicalize_name(Requirement(text).name) for text in asked}
+    return (*asked, *(name for name in implied if name not in named))
 
 
 def schema_text() -> str:

@@ -196,7 +196,7 @@ class Foreseen:
 def foresee(place: Workplace, name: str) -> Foreseen:
     """What `run` would do; asks the store and the engine, changes nothing."""
     loaded, found = place.load(name), place.project.read_lock(name)
-    if found is None or is_stale(found, loaded.recipe, loaded.extra):
+    if found is None or is_stale(found, loaded.recipe, loaded.extra, loaded.files):
         made = "made" if found is None else "made anew: the recipe changed"
         return Foreseen(name=name, lock=made, fetch="what the lock will name", render="anew", build="anew")
     now = describe(place, loaded, found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.adapters.project import Loaded, Project
 from builder.checks import CHECKS
+from builder.models.lock import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ class Workplace:
     def bring(
         self, loaded: Loaded, lock: Lock | None, artifacts: Sequence[Artifact], progress: Progress, jobs: int
     ) -> FetchSummary:
-        """Brings artifacts into the store, and makes those again that are derived from others of the lock."""
+        """Brings artifacts into the store: copies the recipe's own, makes those that are derived from others again."""
         from builder.adapters.derive import derive
         from builder.adapters.http import Http
         from builder.adapters.mirrors import load_mirrors
@@ -92,7 +93,9 @@ class Workplace:
             )
 
         def make(artifact: Artifact) -> None:
-            if lock is not None:
+            if artifact.source == RECIPE:
+                self.project.put(artifact, self.store)
+            elif lock is not None:
                 derive(lock, artifact, store=self.store, fetch=more, extra=loaded.extra)
 
         try:

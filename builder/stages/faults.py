@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from builder.errors import Fault
 from builder.models.base import Model
-from builder.models.recipe import PATTERNS, Recipe
+from builder.models.recipe import Recipe
+from builder.models.words import PATTERNS
 from builder.stages.yamltext import Document, Path, Trouble
 
 _KEYS, _TYPES, _VALUES = range(3)
@@ -148,6 +149,7 @@ def _model_in(annotation: Any) -> type[Model] | None:
 _TYPE_WORDS: Final[Mapping[str, str]] = {
     "string_type": "text is wanted here",
     "int_type": "a whole number is wanted here",
+    "float_type": "a number is wanted here",
     "bool_type": "true or false is wanted here",
     "tuple_type": "a list is wanted here",
     "dict_type": "a mapping is wanted here",

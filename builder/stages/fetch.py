@@ -14,10 +14,11 @@ from builder.mirrors.failover import Failover, Growing, Tally, Where
 from builder.mirrors.race import Stopped
 from builder.mirrors.transport import Transport
 from builder.models.base import Model
-from builder.models.lock import Artifact
+from builder.models.lock import DERIVED, RECIPE, Artifact
 from builder.progress import Progress, Task
 
-DERIVED: Final = "derived"
+_HERE: Final = frozenset({DERIVED, RECIPE})
+"""Sources of what no mirror has."""
 _LINGER: Final = 2.0
 """Seconds that a stopped download has to notice."""
 
@@ -110,15 +111,15 @@ def fetch(
 ) -> FetchSummary:
     """Brings what is missing into the store, `jobs` files at a time, and tells who served it.
 
-    derive: makes a `derived` artifact that is missing and adds it to the store; called in this thread, in the order
-        of `artifacts`, while files come in.
+    derive: makes a `derived` artifact, or copies a file of the recipe's own, and adds it to the store where it is
+        missing; called in this thread, in the order of `artifacts`, while files come in.
 
     Raises NetworkError (no mirror gave a file), IntegrityError (all gave wrong bytes), DiskError, RecipeError (no
     mirror carries a source), HostError (a derived file is missing and nobody makes it). What came in stays.
     """
     missing = store.missing(artifacts)
-    files = [a for a in missing if a.source != DERIVED]
-    made = [a for a in missing if a.source == DERIVED]
+    files = [a for a in missing if a.source not in _HERE]
+    made = [a for a in missing if a.source in _HERE]
     if not missing:
         return _summary(len(artifacts), [])
     store.require_room(sum(a.size - min(a.size, store.partial_size(a)) for a in missing))

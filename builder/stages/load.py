@@ -12,6 +12,7 @@ from builder.errors import RecipeError
 from builder.models.recipe import TAG_FIELDS, Check, Recipe
 from builder.stages.faults import Faults, nearest
 from builder.stages.load_conda import conda_faults
+from builder.stages.load_model import model_faults
 from builder.stages.yamltext import Document, Path, Unreadable, read
 
 Judge = Callable[[object], str | None]
@@ -38,8 +39,11 @@ def parse_recipe(
     recipe = _validated(document, faults)
     _names_exist(document, faults, bases, checks)
     conda_faults(document, faults)
+    model_faults(document, faults)
     if recipe is not None and checks is not None:
         _tags_are_measured(recipe, faults)
+    if recipe is not None and recipe.audit.allow:
+        _rules_exist(recipe, faults)
     if recipe is None or faults.ordered():
         raise _refused(faults, where)
     return recipe
@@ -87,6 +91,17 @@ def _tags_are_measured(recipe: Recipe, faults: Faults) -> None:
             remedy = f"did you mean `{{{near}}}`?" if near else f"there are {', '.join(sorted(known))}"
             remedy = f"add the check `{check}`, which does" if check else remedy
             faults.add(f"no check of the recipe measures `{name}`", ("tags", index), remedy=remedy)
+
+
+def _rules_exist(recipe: Recipe, faults: Faults) -> None:
+    """What is allowed has to be something that the audit can find."""
+    from builder.audit.rules import RULES  # noqa: PLC0415 - few recipes allow anything
+
+    for index, allowed in enumerate(recipe.audit.allow):
+        if allowed.rule not in RULES:
+            near = nearest(allowed.rule, RULES)
+            remedy = f"did you mean `{near}`?" if near else "`builder audit --rules` lists them"
+            faults.add(f"no rule is named `{allowed.rule}`", ("audit", "allow", index, "rule"), remedy=remedy)
 
 
 def _check_exists(entry: object, at: Path, faults: Faults, checks: KnownChecks) -> None:

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builder.errors import RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
-from builder.models.lock import Lock, Package, TrustLock
+from builder.models.lock import Artifact, Lock, Package, TrustLock
 from builder.models.recipe import Recipe
 from builder.models.resolved import Moved, Target, Wheel
 from builder.progress import Progress
@@ -19,7 +19,9 @@ from builder.stages.lock_conda import CondaPart, drop_shared, lock_conda
 from builder.stages.lock_ground import Ground, kept_base, lock_ground
 from builder.stages.lock_job import Job
 from builder.stages.lock_ports import Ports
+from builder.stages.lock_workshop import WorkshopPart, as_before, lock_workshop
 from builder.trust.bundle import Bundle, PemSource
+from builder.trust.pins import check_pins
 
 _TOOLS_PYTHON = "3.13.0"
 """uv and certifi are asked for with this: neither runs in the recipe's Python, whose age must not hold them back."""
@@ -37,15 +39,16 @@ class LockResult:
     """Whether anybody was asked; False: the previous lock stands."""
 
 
-def is_stale(lock: Lock, recipe: Recipe, extra: tuple[str, ...] = ()) -> bool:
-    """Whether the recipe, or one of its `trust.extra` files, says something else than when it was locked."""
-    return lock.inputs != recipe.inputs_digest(extra)
+def is_stale(lock: Lock, recipe: Recipe, extra: tuple[str, ...] = (), files: tuple[Artifact, ...] = ()) -> bool:
+    """Whether the recipe, or a file of its `trust.extra` or its model, says something else than when it was locked."""
+    return lock.inputs != recipe.inputs_digest(extra, files)
 
 
 def lock(
     recipe: Recipe,
     *,
     extra: tuple[str, ...] = (),
+    files: tuple[Artifact, ...] = (),
     catalog: Catalog,
     ports: Ports,
     previous: Lock | None,
@@ -55,11 +58,12 @@ def lock(
     """The lock of a recipe. What the previous one holds is kept unless the recipe or `upgrade` speaks against it.
 
     extra: the contents of the recipe's `trust.extra` files, in their order.
+    files: its model's own files, by hash.
     upgrade: packages to move to what is newest, `base`, or `all`.
 
     Raises RecipeError, LockError, NetworkError, HostError, BuildError.
     """
-    if previous and not upgrade and not is_stale(previous, recipe, extra):
+    if previous and not upgrade and not is_stale(previous, recipe, extra, files):
         return LockResult(lock=previous, moved=())
     check_upgrade(recipe.name, previous, upgrade)
     entry, python = _entry(recipe, catalog)
@@ -70,10 +74,11 @@ def lock(
         conda = lock_conda(job, recipe.conda, task.detail) if recipe.conda else None
         task.detail("wheels")
         pip, tools = _wheels(job, conda)
+        shop = _workshop(job, pip, conda, files) if recipe.model else None
         task.detail("base")
         ground = lock_ground(job)
         task.detail("CA certificates")
-        return _result(job, ground=ground, conda=conda, pip=pip, tools=tools, extra=extra, before=previous)
+        return _result(job, ground=ground, conda=conda, pip=pip, tools=tools, shop=shop, extra=extra, before=previous)
 
 
 def _result(
@@ -83,15 +88,16 @@ def _result(
     conda: CondaPart | None,
     pip: tuple[Wheel, ...],
     tools: dict[str, Wheel],
+    shop: WorkshopPart | None,
     extra: tuple[str, ...],
     before: Lock | None,
 ) -> LockResult:
-    uploads = (wheel.uploaded for wheel in (*pip, *tools.values()))
+    uploads = (wheel.uploaded for wheel in (*pip, *tools.values(), *(shop.wheels if shop else ())))
     created = max((ground.base.epoch, conda.uploaded if conda else 0, *(at for at in uploads if at is not None)))
     roots = ground.roots or tools["certifi"].package
     trust, bundle = _trust(job, roots, extra, created)
     new = Lock(
-        inputs=job.recipe.inputs_digest(extra),
+        inputs=job.recipe.inputs_digest(extra, shop.lock.files if shop else ()),
         platform=job.entry.platform,
         epoch=ground.base.epoch,
         created=created,
@@ -103,8 +109,10 @@ def _result(
         conda=conda.lock if conda else None,
         apt_asked=ground.asked,
         apt=ground.apt or (),
-        pip_asked=job.recipe.pip.packages,
+        pip_asked=job.recipe.requirements(),
+        pip_without=job.recipe.pip.without,
         pip=tuple(wheel.package for wheel in pip),
+        workshop=shop.lock if shop else None,
     )
     notes = (*(conda.notes if conda else ()), *bundle.notes)
     return LockResult(lock=new, moved=moved(before, new), notes=notes, made=True)
@@ -112,18 +120,30 @@ def _result(
 
 def _wheels(job: Job, conda: CondaPart | None) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
     """The recipe's wheels, and those of the tools by name."""
-    python = conda.lock.python if conda else job.python.version if job.python else ""
-    target = Target(python=python, glibc=job.entry.glibc, arch=job.entry.arch)
+    target = _target(job, conda)
     return _pip(job, target, conda), {wheel.package.name: wheel for wheel in _tools(job, target)}
+
+
+def _workshop(job: Job, pip: tuple[Wheel, ...], conda: CondaPart | None, files: tuple[Artifact, ...]) -> WorkshopPart:
+    same = job.previous is not None and _same_python(job, job.previous, conda)
+    return lock_workshop(job, pip, target=_target(job, conda), same_python=same, files=files)
+
+
+def _target(job: Job, conda: CondaPart | None) -> Target:
+    python = conda.lock.python if conda else job.python.version if job.python else ""
+    return Target(python=python, glibc=job.entry.glibc, arch=job.entry.arch)
 
 
 def _pip(job: Job, target: Target, conda: CondaPart | None) -> tuple[Wheel, ...]:
     """The previous ones, and no index is asked, when the same is wanted for the same Python beside the same conda."""
-    asked, old, where = job.recipe.pip.packages, job.previous, job.where("pip.packages")
-    if old and old.pip_asked == asked and _same_python(job, old, conda) and job.may_keep(old.pip):
-        return _as_before(old, old.pip)
+    asked, without = job.recipe.requirements(), job.recipe.pip.without
+    old, where = job.previous, job.where("pip.packages")
+    same = old and (old.pip_asked, old.pip_without) == (asked, without)
+    if old and same and _same_python(job, old, conda) and job.may_keep(old.pip):
+        return as_before(old, old.pip)
     keep = {**(job.keep(old.pip) if old else {}), **(conda.versions() if conda else {})}
-    wheels = job.ports.index.resolve(asked, target=target, keep=keep, mirrors=job.recipe.pip.mirrors, where=where)
+    mirrors = job.recipe.pip.mirrors
+    wheels = job.ports.index.resolve(asked, target=target, keep=keep, mirrors=mirrors, where=where, without=without)
     names = tuple(canonicalize_name(Requirement(text).name) for text in asked)
     return drop_shared(conda, wheels, names, where=where) if conda else wheels
 
@@ -140,21 +160,17 @@ def _tools(job: Job, target: Target) -> tuple[Wheel, ...]:
     names, old = ("uv",) if job.wants_own_roots else ("certifi", "uv"), job.previous
     before = tuple(p for p in (old.trust.roots, old.uv) if p.name in names) if old else ()
     if old and len(before) == len(names) and job.may_keep(before):
-        return _as_before(old, before)
+        return as_before(old, before)
     own, mirrors = target.model_copy(update={"python": _TOOLS_PYTHON}), job.recipe.pip.mirrors
     where = "builder's own tools"
     return job.ports.index.resolve(names, target=own, keep=job.keep(before), mirrors=mirrors, where=where)
-
-
-def _as_before(old: Lock, packages: tuple[Package, ...]) -> tuple[Wheel, ...]:
-    """None of them is newer than what the old lock was made of."""
-    return tuple(Wheel(package=package, uploaded=old.created) for package in packages)
 
 
 def _trust(job: Job, roots: Package, extra: tuple[str, ...], at: int) -> tuple[TrustLock, Bundle]:
     names = (f"recipes/{path}" for path in job.recipe.trust.extra)
     sources = tuple(PemSource(where=where, text=text) for where, text in zip(names, extra, strict=True))
     artifact, bundle = job.ports.workshop.bundle(roots, sources, at=at)
+    check_pins(job.recipe.trust.pins, bundle.certificates, at=at, where=job.where("trust.pins"))
     return TrustLock(roots=roots, certificates=bundle.certificates, bundle=artifact), bundle
 
 

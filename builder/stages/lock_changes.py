@@ -53,6 +53,7 @@ def _packages(lock: Lock) -> dict[tuple[str, str], Package | CondaPackage]:
         "conda": conda.packages if conda else (),
         "debian": (*base, *unpacker, *lock.apt, *(() if mozilla else roots)),
         "pip": lock.pip,
+        "workshop": lock.workshop.pip if lock.workshop else (),
         "tools": (lock.uv, *(roots if mozilla else ()), *((conda.installer, conda.linker) if conda else ())),
     }
     return {(group, package.name): package for group, packages in groups.items() for package in packages}

@@ -25,8 +25,12 @@ class Index(Protocol):
         keep: Mapping[str, str],
         mirrors: tuple[str, ...],
         where: str,
+        without: tuple[str, ...] = (),
     ) -> tuple[Wheel, ...]:
-        """One wheel for each package needed, sorted by name. Raises LockError, NetworkError, HostError."""
+        """One wheel for each package needed, sorted by name. Raises LockError, NetworkError, HostError.
+
+        without: packages that are left out although others depend on them.
+        """
 
 
 class Lists(Protocol):

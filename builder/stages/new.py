@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from jinja2 import Environment, StrictUndefined
 
 from builder.errors import RecipeError
-from builder.models.recipe import NAME_PATTERN, PATTERNS
+from builder.models.recipe import NAME_PATTERN
+from builder.models.words import PATTERNS
 from builder.stages.yamltext import resolve
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from builder.models.recipe import PATTERNS, Recipe, schema_text
+from builder.models.recipe import Recipe, schema_text
+from builder.models.words import PATTERNS
 
 ROOT = Path(__file__).parents[3]
 LEAST = {"name": "a", "base": "b", "checks": ["trust"]}

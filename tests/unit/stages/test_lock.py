@@ -58,9 +58,11 @@ class World:
         keep: Mapping[str, str],
         mirrors: tuple[str, ...],
         where: str,
+        without: tuple[str, ...] = (),
     ) -> tuple[Wheel, ...]:
         self.asked.append(("resolve", requirements, target.python, where))
-        found = {name: keep.get(name, self.newest[name]) for name in requirements}
+        pairs = (text.partition("==") for text in requirements)
+        found = {name: pin or keep.get(name, self.newest[name]) for name, _, pin in pairs if name not in without}
         return tuple(Wheel(package=package(n, v), uploaded=self.uploaded) for n, v in sorted(found.items()))
 
     @contextmanager

@@ -39,6 +39,7 @@ class Channels(World):
         keep: Mapping[str, str],
         mirrors: tuple[str, ...],
         where: str,
+        without: tuple[str, ...] = (),
     ) -> tuple[Wheel, ...]:
         names = tuple(re.split(r"[<>=]", text)[0].lower() for text in requirements)
         all_names = (*names, *(more for name in names for more in self.depends.get(name, ())))
