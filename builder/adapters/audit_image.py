@@ -1,167 +1,152 @@
-"""An image's files, read out of a container that is made and never started; and the variables of its config."""
+"""An image's files as the audit asks for them: the places that are configuration, whole; anything else when asked."""
 
 from __future__ import annotations
 
 import posixpath
 import tarfile
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
-from builder.adapters.sandbox import owner
 from builder.audit.examine import LARGEST
+from builder.audit.image_places import FOLDERS, PREFIX_FILES, PREFIX_FOLDERS, PROJECT_FILES, prefixes
 from builder.audit.kinds import CONFIGURATION, Kind, kind_of
 from builder.errors import EngineError
 
 if TYPE_CHECKING:
-    from builder.progress import Progress
+    from builder.adapters.at_rest import AtRest, Member
+    from builder.adapters.engine import Engine
+    from builder.models.engine import ImageFacts
+    from builder.progress import Task
 
-_PEM: Final = (".pem", ".crt", ".cer")
 _HOMES: Final = ("/root", "/home")
+_PEM: Final = (".pem", ".crt", ".cer")
 _LINKS: Final = 20
 
 
-@dataclass
 class ImageFiles:
-    """The files of an image: all names, and the content of configuration and certificates."""
+    """The files of an image: what was brought is known by name; what was not is asked for, one by one."""
 
-    environment: dict[str, str] = field(default_factory=dict)
-    contents: dict[str, bytes] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    folders: dict[str, set[str]] = field(default_factory=dict)
+    def __init__(self, rest: AtRest) -> None:
+        self._rest = rest
+        self._contents: dict[str, bytes | None] = {}
+        self._links: dict[str, str] = {}
+        self._folders: dict[str, set[str]] = {}
+        self._brought: list[str] = []
+        self._absent: list[str] = []
+        self.environment: dict[str, str] = {}
+        self.roots: list[str] = []
+        """Where a conda is installed."""
 
     def read(self, path: str) -> bytes | None:
-        """The content of a file that was kept."""
-        return self.contents.get(self._real(path))
+        """The content of a regular file that is not larger than any configuration."""
+        real = self._found(path)
+        if real is None or real in self._folders:
+            return None
+        if real not in self._contents:
+            self._contents[real] = self._asked(real)
+        return self._contents[real]
 
     def exists(self, path: str) -> bool:
         """True for any file or folder of the image."""
-        real = self._real(path)
-        return real in self.folders or posixpath.basename(real) in self.folders.get(posixpath.dirname(real), ())
+        return self._found(path) is not None
 
     def names(self, folder: str) -> tuple[str, ...]:
         """The names in a folder, sorted."""
-        return tuple(sorted(self.folders.get(self._real(folder), ())))
-
-    def conda_roots(self) -> tuple[str, ...]:
-        """Where a conda is installed."""
-        return tuple(sorted(posixpath.dirname(p) for p in self.folders if p.endswith("/conda-meta")))
+        self.bring(folder)
+        return tuple(sorted(self._folders.get(self._found(folder) or "", ())))
 
     def configuration(self) -> tuple[str, ...]:
-        """The files whose name makes them configuration, in whatever folder."""
-        return tuple(sorted(p for p in self.contents if kind_of(p) in CONFIGURATION))
+        """The files whose name and place make them configuration."""
+        return tuple(sorted(path for path in self._contents if kind_of(path) in CONFIGURATION))
 
-    def add(self, path: str) -> None:
-        """A name; its folders are known with it."""
+    def conda_roots(self) -> tuple[str, ...]:
+        """Where a conda or an environment of one is."""
+        return tuple(sorted({*self.roots, *(posixpath.dirname(p) for p in self._folders if p.endswith("/conda-meta"))}))
+
+    def bring(self, folder: str, task: Task | None = None) -> None:
+        """All below a folder; nothing where there is none."""
+        real = self._found(folder)
+        if real in self._folders and not self._is_known(real):
+            self._take(self._rest.members(real, LARGEST), task)
+            self._brought.append(real)
+
+    def bring_all(self, task: Task) -> None:
+        """The whole image."""
+        self._take(self._rest.all_members(LARGEST), task)
+        self._brought.append("/")
+
+    def _found(self, path: str) -> str | None:
+        """The path without links, each part of it may be one; None when there is nothing."""
+        for _ in range(_LINKS):
+            path = "/" + posixpath.normpath(path).lstrip("/")
+            folder, name = posixpath.split(path)
+            if link := self._link_in(path):
+                path = posixpath.join(posixpath.dirname(link), self._links[link]) + path[len(link) :]
+            elif path in self._folders or name in self._folders.get(folder, ()):
+                return path
+            elif self._is_known(path) or self._is_absent(path) or not self._ask(path):
+                return None
+        return None
+
+    def _link_in(self, path: str) -> str | None:
+        parts = path.split("/")
+        heads = ("/".join(parts[:n]) for n in range(2, len(parts) + 1))
+        return next((head for head in heads if head in self._links), None)
+
+    def _is_known(self, path: str) -> bool:
+        """True where all names are known."""
+        return any(_is_below(path, top) for top in self._brought)
+
+    def _is_absent(self, path: str) -> bool:
+        return any(_is_below(path, top) for top in self._absent)
+
+    def _ask(self, path: str) -> bool:
+        """Whether the engine has something at a path that nobody asked for yet."""
+        entry = self._rest.entry(path)
+        if entry is None:
+            self._absent.append(path)
+            return False
+        if entry.link and entry.link != path:
+            self._links[path] = entry.link
+            return True
+        self._name(path)
+        if entry.folder:
+            self._folders.setdefault(path, set())
+        else:
+            self._contents[path] = self._content(path) if entry.regular and entry.size <= LARGEST else None
+        return True
+
+    def _asked(self, path: str) -> bytes | None:
+        """Of a file that was brought by its name alone."""
+        entry = self._rest.entry(path)
+        return self._content(path) if entry and entry.regular and entry.size <= LARGEST else None
+
+    def _content(self, path: str) -> bytes | None:
+        return next((member.content for member in self._rest.members(path, LARGEST)), None)
+
+    def _take(self, members: Iterator[Member], task: Task | None) -> None:
+        for member in members:
+            self._name(member.path)
+            if member.folder:
+                self._folders.setdefault(member.path, set())
+            elif member.link:
+                self._links[member.path] = member.link
+            elif member.content is not None and _is_kept(member.path):
+                self._contents[member.path] = member.content
+            if task:
+                task.advance(member.size)
+
+    def _name(self, path: str) -> None:
+        """The folders above are known with it, though not what else is in them."""
         folder, name = posixpath.split(path)
-        while name:
-            names = self.folders.setdefault(folder, set())
-            if name in names:
-                return
-            names.add(name)
+        while name and name not in self._folders.setdefault(folder, set()):
+            self._folders[folder].add(name)
             folder, name = posixpath.split(folder)
 
-    def _real(self, path: str) -> str:
-        """Without links: each part of the path may be one."""
-        for _ in range(_LINKS):
-            path = posixpath.normpath(path)
-            parts = path.split("/")
-            heads = ["/".join(parts[:n]) for n in range(2, len(parts) + 1)]
-            link = next((h for h in heads if h in self.links), None)
-            if link is None:
-                return path
-            path = posixpath.join(posixpath.dirname(link), self.links[link]) + path[len(link) :]
-        return path
 
-
-def image_files(image: str, progress: Progress) -> ImageFiles:
-    """All that the audit needs of an image; nothing of it is run. Raises EngineError."""
-    import docker.errors  # noqa: PLC0415 - not on the path of `builder --help`
-    import requests.exceptions  # noqa: PLC0415
-
-    try:
-        with _client() as api:
-            found = api.inspect_image(image)
-            files = ImageFiles(environment=_variables(found))
-            with _container(api, image) as container, progress.task(f"read {image}", unit="bytes") as task:
-                for member, content in _members(api, container):
-                    _take(files, member, content)
-                    task.advance(member.size)
-            files.environment.setdefault("HOME", _home(files, (found.get("Config") or {}).get("User") or "root"))
-            return files
-    except docker.errors.ImageNotFound as error:
-        raise EngineError("there is no such image", where=image, remedy="`docker pull` it, or name another") from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException, tarfile.TarError, OSError) as error:
-        seen = str(getattr(error, "explanation", None) or error)
-        remedy = "run `builder doctor engine`"
-        raise EngineError("the image cannot be read", where=image, seen=seen, remedy=remedy) from error
-
-
-@contextmanager
-def _client() -> Iterator[Any]:
-    from builder.adapters.engine import _connected, endpoint  # noqa: PLC0415 - trusts what the engine's adapter trusts
-
-    with closing(_connected(endpoint(), "auto")) as client:
-        yield client.api
-
-
-@contextmanager
-def _container(api: Any, image: str) -> Iterator[str]:
-    """A container of the image, not started; labelled as a check's, so that it is swept if we are killed."""
-    labels = {"builder.check": owner(), "builder.check.deadline": str(int(time.time()) + 7200)}
-    container = api.create_container(image, command=["/nothing"], labels=labels)["Id"]
-    try:
-        yield container
-    finally:
-        api.remove_container(container, force=True, v=True)
-
-
-def _variables(found: dict[str, Any]) -> dict[str, str]:
-    entries = (found.get("Config") or {}).get("Env") or ()
-    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
-
-
-def _home(files: ImageFiles, user: str) -> str:
-    """The home of the image's user, by name or number: where the clients that it starts look first."""
-    wanted = user.partition(":")[0]
-    for line in (files.contents.get("/etc/passwd") or b"").decode("utf-8", "replace").splitlines():
-        fields = line.split(":")
-        if len(fields) > 5 and wanted in (fields[0], fields[2]):
-            return fields[5]
-    return "/root"
-
-
-class _Stream:
-    """The engine's chunks as a file that `tarfile` reads."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest = chunks, b""
-
-    def read(self, size: int = -1) -> bytes:
-        parts, have = [self._rest], len(self._rest)
-        while size < 0 or have < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            parts.append(chunk)
-            have += len(chunk)
-        data = b"".join(parts)
-        self._rest = data[size:] if size >= 0 else b""
-        return data[:size] if size >= 0 else data
-
-
-def _members(api: Any, container: str) -> Iterator[tuple[tarfile.TarInfo, bytes | None]]:
-    stream = cast("Any", _Stream(iter(api.export(container, chunk_size=2 << 20))))
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as tar:
-        for member in tar:
-            content = None
-            if member.isreg() and member.size <= LARGEST and _is_kept("/" + member.name.lstrip("./")):
-                file = tar.extractfile(member)
-                content = file.read() if file else None
-            yield member, content
-            tar.members.clear()  # type: ignore[attr-defined]  # a big image has half a million of them
+def _is_below(path: str, top: str) -> bool:
+    return path == top or path.startswith(top.rstrip("/") + "/")
 
 
 def _is_kept(path: str) -> bool:
@@ -172,14 +157,54 @@ def _is_kept(path: str) -> bool:
     return kind in CONFIGURATION and (kind is not Kind.SHELL or scripts)
 
 
-def _take(files: ImageFiles, member: tarfile.TarInfo, content: bytes | None) -> None:
-    path = "/" + member.name.removeprefix("./").strip("/")
-    files.add(path)
-    if member.isdir():
-        files.folders.setdefault(path, set())
-    elif member.issym():
-        files.links[path] = member.linkname
-    elif member.islnk():
-        files.links[path] = "/" + member.linkname.removeprefix("./").lstrip("/")
-    elif content is not None:
-        files.contents[path] = content
+@contextmanager
+def image_files(
+    engine: Engine, facts: ImageFacts, task: Task, *, more: tuple[str, ...] = (), whole: bool = False
+) -> Iterator[ImageFiles]:
+    """The files of an image, for as long as the `with` block lasts; nothing of it is run. Raises EngineError.
+
+    `more` are environments of the image besides those that its variables name; `whole` reads every file of it.
+    """
+    try:
+        with engine.at_rest(facts.id) as rest:
+            files = ImageFiles(rest)
+            files.environment = dict(facts.env)
+            if whole:
+                files.bring_all(task)
+            _bring_places(files, facts, task, more)
+            yield files
+    except tarfile.TarError as error:
+        raise EngineError("the image cannot be read", where=facts.id, seen=str(error)) from error
+
+
+def _bring_places(files: ImageFiles, facts: ImageFacts, task: Task, more: tuple[str, ...]) -> None:
+    for folder in FOLDERS:
+        files.bring(folder, task)
+    home = files.environment.setdefault("HOME", _home(files, facts.user or "root"))
+    if home != "/":
+        files.bring(home, task)
+    for prefix in (*prefixes(files.environment), *more):
+        if files.exists(prefix):
+            _bring_prefix(files, prefix, task)
+    if facts.workdir not in ("", "/"):
+        for name in PROJECT_FILES:
+            files.exists(f"{facts.workdir}/{name}")
+
+
+def _bring_prefix(files: ImageFiles, prefix: str, task: Task) -> None:
+    for folder in PREFIX_FOLDERS:
+        files.bring(f"{prefix}/{folder}", task)
+    for name in PREFIX_FILES:
+        files.exists(f"{prefix}/{name}")
+    if files.exists(f"{prefix}/conda-meta") and prefix not in files.roots:
+        files.roots.append(prefix)
+
+
+def _home(files: ImageFiles, user: str) -> str:
+    """The home of the image's user, by name or number: where the clients that it starts look first."""
+    wanted = user.partition(":")[0]
+    for line in (files.read("/etc/passwd") or b"").decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 5 and wanted in (fields[0], fields[2]):
+            return fields[5]
+    return "/root"

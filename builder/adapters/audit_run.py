@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +20,11 @@ from builder.audit.fix import Fixed, fix
 from builder.audit.kinds import Kind, kind_of
 from builder.audit.machine import SYSTEM_BUNDLES, Audited, audit_machine
 from builder.audit.surroundings import Surroundings
-from builder.errors import BuilderError
+from builder.errors import BuilderError, EngineError
 
 if TYPE_CHECKING:
+    from builder.adapters.engine import Engine
+    from builder.models.engine import ImageFacts
     from builder.progress import Progress
 
 
@@ -36,6 +38,8 @@ class Asked:
     paths: tuple[Path, ...] = ()
     host: bool = False
     images: tuple[str, ...] = ()
+    whole: bool = False
+    """Of images every file, and not only the places that are configuration."""
     fix: bool = False
     dry_run: bool = False
     """Show the fixes and write nothing."""
@@ -103,31 +107,50 @@ def _copied(text: Text) -> Iterator[tuple[Text, Kind]]:
                 yield Text(path=path.as_posix(), text=data.decode("utf-8", "surrogateescape")), kind
 
 
-def image_findings(image: str, progress: Progress) -> tuple[Finding, ...]:
-    """The findings of one image, for the gate."""
-    return _image(image, progress).findings
-
-
 def _machines(asked: Asked, progress: Progress) -> Iterator[tuple[str, Audited]]:
     if asked.host:
         environment = dict(os.environ)
         roots = conda_roots(environment)
         yield _HOST, audit_machine(HostFiles(), environment, label="environment", conda_roots=roots)
     for image in asked.images:
-        yield image, _image(image, progress)
+        yield image, _image(image, progress, whole=asked.whole)
 
 
-def _image(image: str, progress: Progress) -> Audited:
-    from builder.adapters.audit_image import image_files  # noqa: PLC0415 - imports docker
+def audit_image(
+    engine: Engine, image: ImageFacts, *, progress: Progress, more: tuple[str, ...] = (), whole: bool = False
+) -> Audited:
+    """What was found in an image, of which nothing is run; its variables are called `ENV`.
 
-    files = image_files(image, progress)
-    return audit_machine(
-        files,
-        files.environment,
-        label=f"{image}: ENV",
-        extra=files.configuration(),
-        conda_roots=files.conda_roots(),
-    )
+    A comment that allows a finding says nothing here: who wrote a file of an image is not who answers for the image.
+    `more` are environments of the image besides those that its variables name. Raises EngineError.
+    """
+    from builder.adapters.audit_image import image_files  # noqa: PLC0415 - its imports are only for images
+
+    name = image.tags[0] if image.tags else image.id[7:19]
+    with (
+        progress.task(f"audit {name}", unit="bytes") as task,
+        image_files(engine, image, task, more=more, whole=whole) as files,
+    ):
+        return audit_machine(
+            files,
+            files.environment,
+            label="ENV",
+            extra=files.configuration(),
+            conda_roots=files.conda_roots(),
+            comments=False,
+        )
+
+
+def _image(image: str, progress: Progress, *, whole: bool) -> Audited:
+    from builder.adapters.engine import Engine  # noqa: PLC0415 - imports docker
+
+    engine = Engine()
+    facts = engine.inspect(image)
+    if facts is None:
+        raise EngineError("there is no such image", where=image, remedy="`docker pull` it, or name another")
+    audited = audit_image(engine, facts, progress=progress, whole=whole)
+    named = tuple(replace(f, path=f"{image}: {f.path}") if f.path.startswith("ENV: ") else f for f in audited.findings)
+    return replace(audited, findings=named)
 
 
 def _fixes(text: Text, found: tuple[Finding, ...], kind: Kind | None) -> Iterator[Fixed]:

@@ -36,17 +36,17 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
     kind = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
     if kind is None or (kind is Kind.PYTHON and not _may_matter(text)):
         return ()
-    return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0))
+    return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0), comments=around.comments)
 
 
 def _may_matter(text: str) -> bool:
     return "builder-audit" in text or (any(w in text for w in _PYTHON_WORDS) and _PYTHON.search(text) is not None)
 
 
-def placed(path: str, text: str, hits: Iterator[Hit]) -> tuple[Finding, ...]:
-    """Findings of hits: with line and column, without what the file allows with a reason."""
+def placed(path: str, text: str, hits: Iterator[Hit], *, comments: bool = True) -> tuple[Finding, ...]:
+    """Findings of hits: with line and column, without what the file's own `comments` allow with a reason."""
     source = Source(path, text)
-    allowed = _allowed(text, source)
+    allowed = _allowed(text, source) if comments else {}
     findings = [_finding(source, hit) for hit in hits]
     kept = [f for f in findings if not (allowed.get(f.line, {}).get(f.rule) or allowed.get(f.line - 1, {}).get(f.rule))]
     for line, rules in allowed.items():

@@ -105,10 +105,14 @@ def audit_machine(
     label: str,
     extra: Iterable[str] = (),
     conda_roots: Iterable[str] = (),
+    comments: bool = True,
 ) -> Audited:
-    """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed."""
+    """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed.
+
+    `comments`: whether one in a file may allow what is found there.
+    """
     bundle = _bundle(files, environment)
-    around = Surroundings(variables=environment, read=files.read, exists=files.exists, bundle=bundle)
+    around = Surroundings(variables=environment, read=files.read, exists=files.exists, bundle=bundle, comments=comments)
     roots = {root: conda_places(files, environment, root=root) for root in conda_roots or ("",)}
     conda_files = {p for places in roots.values() for p in places}
     others = [p for place in PLACES for p in expand(files, environment, place)]

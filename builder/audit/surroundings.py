@@ -16,6 +16,8 @@ class Surroundings:
     exists: Callable[[str], bool] | None = None
     bundle: str = ""
     """The path of the system's CA bundle, if it is there: what a fix can name."""
+    comments: bool = True
+    """Whether a comment in a file may allow what is found there."""
 
 
 ANYWHERE = Surroundings()

@@ -41,8 +41,10 @@ def audit(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Files and folders; `.` if none.")] = None,
     host: Annotated[bool, typer.Option("--host", help="This machine: all clients' files and the environment.")] = False,
     images: Annotated[
-        list[str] | None, typer.Option("--image", help="An image: its files and its ENV; nothing of it is run.")
+        list[str] | None,
+        typer.Option("--image", help="An image: its ENV, /etc, homes, environments; nothing of it is run."),
     ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="With --image: every file, wherever it lies; slower.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Mend files where it is safe, and show the diff.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: show the diff, write nothing.")] = False,
     form: Annotated[Format, typer.Option("--format", help="For people, scripts, code hosts, CI.")] = Format.TEXT,
@@ -58,6 +60,8 @@ def audit(
 
     Exceptions stand in the file, with a reason: `# builder-audit: allow CURL001 the test server signs itself`.
 
+    In images it does not count: there a recipe answers, with `audit: {allow: [{rule: ..., at: ..., reason: ...}]}`.
+
     Examples: `builder audit`, `builder audit --host`, `builder audit --image app:1 --json`, `builder audit ci/ --fix`.
     """
     form = Format.JSON if as_json else form
@@ -72,6 +76,7 @@ def audit(
         paths=tuple(paths or ([] if host or images else [Path()])),
         host=host,
         images=tuple(images or ()),
+        whole=whole,
         fix=fix,
         dry_run=dry_run,
         baseline=baseline,

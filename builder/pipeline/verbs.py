@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from builder.errors import CheckFailed, DiskError, LockError, RenderingError, TagError, UnprovenError
@@ -199,6 +200,7 @@ def checked(
     place: Workplace, described: Described, image: ImageId, progress: Progress, *, all_checks: bool = False
 ) -> Report:
     """Asks the image every question of the recipe, and keeps the report."""
+    from builder.adapters.audit_run import audit_image
     from builder.pipeline.provenance import provenance
     from builder.stages.notices import notices
 
@@ -211,6 +213,7 @@ def checked(
         rendering=described.rendered.digest,
         image=facts,
         runner=place.engine,
+        auditor=partial(audit_image, place.engine),
         progress=progress,
         previous=before,
         all_checks=all_checks,

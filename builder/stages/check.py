@@ -18,6 +18,7 @@ from builder.errors import CheckFailed, RecipeError
 from builder.models.base import Sha256, sha256_of
 from builder.models.report import CheckResult, Notice, Outcome, Report
 from builder.stages.answer import Answer, answer_of
+from builder.stages.check_audit import AUDIT, audit_key, audit_result
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from builder.models.plan import Plan
     from builder.models.recipe import Check, Recipe
     from builder.progress import Progress, Task
+    from builder.stages.check_audit import Auditor
 
 SIZE = "size"
 """The result that a recipe's `budget` asks for; no script is needed."""
@@ -93,6 +95,7 @@ def check(
     rendering: Sha256,
     image: ImageFacts,
     runner: Runner,
+    auditor: Auditor,
     progress: Progress,
     previous: Report | None = None,
     all_checks: bool = False,
@@ -115,6 +118,8 @@ def check(
     results = [
         fresh[o.name] if o.name in fresh else carried[o.key].model_copy(update={"name": o.name}) for o in prepared
     ]
+    key = audit_key(recipe, plan, image)
+    audit = carried.get(key) or audit_result(recipe=recipe, plan=plan, image=image, auditor=auditor, progress=progress)
     return Report(
         name=recipe.name,
         image=image.id,
@@ -122,14 +127,15 @@ def check(
         lock=lock.content_digest(),
         rendering=rendering,
         engine=engine,
-        results=(*results, *_size(recipe, image)),
+        results=(*results, audit, *_size(recipe, image)),
         notices=notices,
     )
 
 
 def keys(*, recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[Sha256, ...]:
     """The key of every result that a report on this image would have; in the report's order."""
-    return (*(one.key for one in _prepare(recipe, plan, lock, image)), *(r.key for r in _size(recipe, image)))
+    asked = (one.key for one in _prepare(recipe, plan, lock, image))
+    return (*asked, audit_key(recipe, plan, image), *(r.key for r in _size(recipe, image)))
 
 
 def expected(recipe: Recipe) -> tuple[str, ...]:
@@ -138,13 +144,13 @@ def expected(recipe: Recipe) -> tuple[str, ...]:
     for one in recipe.checks:
         asked[one.check] += 1
         names.append(one.check if asked[one.check] == 1 else f"{one.check}-{asked[one.check]}")
-    return (*names, *((SIZE,) if recipe.budget.size else ()))
+    return (*names, AUDIT, *((SIZE,) if recipe.budget.size else ()))
 
 
 def _prepare(recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[_Prepared, ...]:
     subject = Subject(recipe=recipe, plan=plan, lock=lock)
     prepared = []
-    for name, asked in zip(expected(recipe), recipe.checks, strict=False):  # `size` has no check of its own
+    for name, asked in zip(expected(recipe), recipe.checks, strict=False):  # `audit` and `size` are no scripts
         script, text = CHECKS[asked.check], script_of(asked.check)
         arguments: dict[str, JsonValue] = {**script.given(subject), **asked.with_}
         key = _key(asked.check, arguments, text, _layers(script, plan, image), image)

@@ -14,8 +14,9 @@ from contextlib import closing
 import docker
 import pytest
 
-from builder.adapters.audit_run import image_findings
+from builder.adapters.audit_run import Asked, run_audit
 from builder.adapters.engine import endpoint
+from builder.audit.finding import Finding
 from builder.audit.policy import findings_of_severity_error
 from builder.errors import EngineError
 from builder.progress import Silent
@@ -50,6 +51,10 @@ def made(api: docker.APIClient, name: str, files: Mapping[str, bytes | str], *ch
     return reference
 
 
+def found_in(image: str, *, whole: bool = False) -> tuple[Finding, ...]:
+    return run_audit(Asked(images=(image,), whole=whole), Silent()).findings
+
+
 @pytest.fixture(scope="module")
 def bad(api: docker.APIClient) -> Iterator[str]:
     files: dict[str, bytes | str] = {
@@ -82,7 +87,7 @@ def good(api: docker.APIClient) -> Iterator[str]:
 
 
 def test_an_image_is_judged_by_its_files_and_its_variables(bad):
-    found = [(f.rule, f.severity.value, f.place) for f in image_findings(bad, Silent())]
+    found = [(f.rule, f.severity.value, f.place) for f in found_in(bad)]
     assert found == [
         ("CONDA001", "error", "/etc/conda/condarc.d/site.yml:1:1"),
         ("PIP001", "error", "/etc/pip.conf:2:1"),
@@ -95,7 +100,43 @@ def test_an_image_is_judged_by_its_files_and_its_variables(bad):
 
 
 def test_an_image_without_a_bypass_has_no_finding_that_refuses_a_tag(good):
-    assert findings_of_severity_error(image_findings(good, Silent())) == ()
+    assert findings_of_severity_error(found_in(good)) == ()
+
+
+@pytest.fixture
+def odd(api: docker.APIClient) -> Iterator[str]:
+    """Configuration where only an environment on PATH, a link or the working folder makes it one."""
+    files: dict[str, bytes | str] = {
+        "venv/bin/python": b"",
+        "venv/pip.conf": b"[global]\ntrusted-host = a\n",
+        "srv/app/.npmrc": b"strict-ssl=false\n",
+        "opt/tool/curlrc": b"insecure\n",
+        "root/.curlrc": "->/opt/tool/curlrc",
+        "etc/profile.d/x.sh": b"# builder-audit: allow CURL001 says the file itself\ncurl -k https://x\n",
+        "data/old/.condarc": b"ssl_verify: false\n",
+    }
+    name = made(api, "odd", files, "ENV PATH=/venv/bin:/usr/bin", "WORKDIR /srv/app", 'CMD ["/x"]')
+    yield name
+    api.remove_image(name, force=True)
+
+
+EFFECTIVE = [
+    ("CURL001", "/etc/profile.d/x.sh:2:1"),
+    ("CURL001", "/root/.curlrc:1:1"),
+    ("NPM001", "/srv/app/.npmrc:1:1"),
+    ("PIP001", "/venv/pip.conf:2:1"),
+]
+
+
+def test_what_takes_effect_is_found_wherever_it_lies_and_no_file_excuses_itself(odd):
+    assert [(f.rule, f.place) for f in found_in(odd)] == EFFECTIVE
+
+
+def test_the_whole_image_is_read_when_that_is_asked_for(odd):
+    found = [(f.rule, f.place) for f in found_in(odd, whole=True)]
+    assert found == sorted(
+        [*EFFECTIVE, ("CONDA001", "/data/old/.condarc:1:1"), ("CURL001", "/opt/tool/curlrc:1:1")], key=lambda f: f[1]
+    )
 
 
 def test_the_home_of_the_images_own_user_counts(api):
@@ -106,7 +147,7 @@ def test_the_home_of_the_images_own_user_counts(api):
     }
     name = made(api, "user", files, "USER 1000:1000", 'CMD ["/x"]')
     try:
-        found = image_findings(name, Silent())
+        found = found_in(name)
     finally:
         api.remove_image(name, force=True)
     assert [(f.rule, f.place, f.wins) for f in found] == [
@@ -116,7 +157,7 @@ def test_the_home_of_the_images_own_user_counts(api):
 
 def test_nothing_is_run_and_nothing_is_left(api, good):
     before = {c["Id"] for c in api.containers(all=True)}
-    image_findings(good, Silent())
+    found_in(good)
     left = [c for c in api.containers(all=True) if c["Id"] not in before and c["Image"] == good]
     assert left == []
 
@@ -130,4 +171,4 @@ def test_the_command_says_who_wins_in_the_image(bad):
 
 def test_an_image_that_is_not_there_is_said_to_be_so():
     with pytest.raises(EngineError, match="there is no such image"):
-        image_findings("builder-test-audit:never", Silent())
+        found_in("builder-test-audit:never")

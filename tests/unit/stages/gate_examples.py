@@ -7,11 +7,15 @@ import sys
 import time
 from typing import Any
 
+from builder.audit.examine import placed
+from builder.audit.finding import Finding, Hit
+from builder.audit.machine import Audited
 from builder.models.base import ImageId, Sha256, sha256_of
 from builder.models.engine import Completed, EngineFacts, ImageFacts
 from builder.models.lock import Artifact, Certificate, Lock, Package, RootfsBase, TrustLock
 from builder.models.plan import Action, ImageConfig, Layer, Plan
 from builder.models.recipe import Recipe
+from builder.stages.check_audit import Auditor
 
 RENDERING: Sha256 = sha256_of("rendering")
 
@@ -75,6 +79,23 @@ def image(*layers: str, size: int = 1_000_000, env: tuple[tuple[str, str], ...] 
     named = layers or tuple(f"sha256:{name}" for name, _ in LAYERS)
     identity: ImageId = f"sha256:{sha256_of('|'.join(named) + repr(env))}"  # type: ignore[assignment]
     return ImageFacts(id=identity, layers=named, size=size, env=env)
+
+
+def audited(*findings: Finding) -> Auditor:
+    """An auditor that has found just this, wherever it is asked to look."""
+
+    def auditor(image: ImageFacts, **_more: object) -> Audited:
+        auditor.asked.append(image.id)  # type: ignore[attr-defined]
+        return Audited(findings=findings, conda={}, read=7)
+
+    auditor.asked = []  # type: ignore[attr-defined]
+    return auditor
+
+
+def finding(rule: str = "CONDA001", path: str = "/opt/conda/.condarc") -> Finding:
+    """A finding on line 2, as severe as its rule says."""
+    (found,) = placed(path, "x\ny\n", iter([Hit(rule=rule, at=2, seen="ssl_verify: false")]))
+    return found
 
 
 class HostRunner:

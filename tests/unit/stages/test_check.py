@@ -12,6 +12,7 @@ from builder.models.recipe import Recipe
 from builder.models.report import Outcome, Report
 from builder.progress import Silent
 from builder.stages.check import check, expected, validate
+from builder.stages.check_audit import AUDIT, Auditor
 
 LOWER = ("sha256:rootfs", "sha256:environment", "sha256:wheels")
 
@@ -24,6 +25,7 @@ def run(
     *,
     all_checks: bool = False,
     base: str | None = None,
+    auditor: Auditor | None = None,
 ) -> Report:
     return check(
         recipe=recipe,
@@ -32,6 +34,7 @@ def run(
         rendering=examples.RENDERING,
         image=image or examples.image(),
         runner=runner or examples.HostRunner(),
+        auditor=auditor or examples.audited(),
         progress=Silent(),
         previous=previous,
         all_checks=all_checks,
@@ -39,7 +42,8 @@ def run(
 
 
 def outcomes(report: Report) -> dict[str, Outcome]:
-    return {r.name: r.outcome for r in report.results}
+    """Of the checks that the recipe asks for."""
+    return {r.name: r.outcome for r in report.results if r.name != AUDIT}
 
 
 def test_report_is_bound_to_image_recipe_lock_and_rendering() -> None:
@@ -77,9 +81,10 @@ def test_crash_of_a_check_is_an_error_with_its_traceback() -> None:
         rendering=examples.RENDERING,
         image=examples.image(),
         runner=runner,
+        auditor=examples.audited(),
         progress=Silent(),
     )
-    (result,) = report.results
+    result, _audit = report.results
     assert result.outcome is Outcome.ERROR
     assert result.summary == "the check itself crashed: ValueError: embedded null byte"
 
@@ -207,7 +212,7 @@ def test_budget_is_a_result_of_its_own(budget: str, outcome: Outcome, summary: s
 
 def test_expected_names_are_unique() -> None:
     recipe = examples.recipe(checks=["trust", "python", "trust"], budget={"size": "1GB"})
-    assert expected(recipe) == ("trust", "python", "trust-2", "size")
+    assert expected(recipe) == ("trust", "python", "trust-2", "audit", "size")
 
 
 def test_unknown_check_and_argument_are_found_before_anything_runs() -> None:

@@ -10,6 +10,7 @@ from builder.models.base import sha256_of
 from builder.models.recipe import Recipe
 from builder.models.report import CheckResult, Outcome, Report
 from builder.models.seal import Seal
+from builder.stages.check_audit import AUDIT
 from builder.stages.seal import seal
 
 IMAGE = examples.image().id
@@ -21,6 +22,7 @@ def result(name: str, outcome: Outcome, summary: str = "so it is", **measured: A
 
 
 def report(about: Recipe, *results: CheckResult, **changes: Any) -> Report:
+    """With the audit that every report has."""
     given = {
         "name": about.name,
         "image": IMAGE,
@@ -28,7 +30,7 @@ def report(about: Recipe, *results: CheckResult, **changes: Any) -> Report:
         "lock": examples.lock().content_digest(),
         "rendering": examples.RENDERING,
         "engine": "Engine 1",
-        "results": results,
+        "results": (*results, result(AUDIT, Outcome.PASS)),
     }
     return Report(**{**given, **changes})
 
@@ -52,7 +54,7 @@ def test_failed_image_gets_no_seal(outcome: Outcome) -> None:
     about = report(recipe, result("imports", outcome, "torch is missing"), result("trust", Outcome.PASS))
     with pytest.raises(CheckFailed) as caught:
         sealed(recipe, about)
-    assert caught.value.what == "demo: 1 of 2 checks did not pass, so there is no tag"
+    assert caught.value.what == "demo: 1 of 3 checks did not pass, so there is no tag"
     assert [(f.where, f.what) for f in caught.value.faults] == [("imports", f"{outcome.value} torch is missing")]
 
 
@@ -101,14 +103,14 @@ def test_report_without_a_check_of_the_recipe_seals_nothing() -> None:
     recipe = examples.recipe(checks=["imports", "trust"])
     with pytest.raises(CheckFailed) as caught:
         sealed(recipe, report(recipe, result("imports", Outcome.PASS)))
-    assert caught.value.seen == "imports, not imports, trust"
+    assert caught.value.seen == "imports, audit, not imports, trust, audit"
 
 
 def test_empty_report_seals_nothing() -> None:
     recipe = examples.recipe()
     with pytest.raises(CheckFailed) as caught:
-        sealed(recipe, report(recipe))
-    assert caught.value.seen == "none, not imports"
+        sealed(recipe, report(recipe, results=()))
+    assert caught.value.seen == "none, not imports, audit"
 
 
 def test_report_without_the_budgets_result_seals_nothing() -> None:
