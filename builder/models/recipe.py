@@ -23,7 +23,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from builder.models.base import Model, Sha256, sha256_of
-from builder.models.policy import Audit
 from builder.models.deployment import RUNTIME, SERVER, TOOLS, Deployed, Workshop
 from builder.models.lock import Artifact
 from builder.models.pin import Pin
