@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from builder.models.base import Model
+
+Family = Literal["debian", "rhel"]
+"""Where a base keeps what it trusts, and what its packages are."""
 
 
 class EndOfLife(Model):
@@ -40,21 +44,29 @@ class BasePython(Model):
 
 class _Base(Model):
     summary: str
+    family: Family = "debian"
     arch: str = "amd64"
-    suites: tuple[Suite, ...]
-    """The first one is the distribution's main suite."""
-    keyring: str
+    suites: tuple[Suite, ...] = ()
+    """The first one is the distribution's main suite. None: no package of the distribution can be asked for."""
+    keyring: str = ""
     """The archive's keys, a file name in /usr/share/keyrings."""
-    keyring_package: str
+    keyring_package: str = ""
     glibc: Annotated[str, Field(pattern=r"^2\.\d+$")]
     """Decides which manylinux wheels can run."""
-    python: dict[str, BasePython]
+    python: dict[str, BasePython] = Field(default_factory=dict)
+    """None: conda has to bring it."""
     end_of_life: EndOfLife
 
     @property
     def platform(self) -> str:
         """The OCI platform: `linux/amd64`."""
         return f"linux/{self.arch}"
+
+    @model_validator(mode="after")
+    def _apt_knows_where_to_ask(self) -> Self:
+        if self.family == "debian" and not (self.suites and self.keyring and self.keyring_package):
+            raise ValueError("a base of the Debian family has suites, keyring and keyring_package")
+        return self
 
 
 class RootfsEntry(_Base):

@@ -27,10 +27,14 @@ class Action(str, Enum):
     """Conda packages, without dependencies, into the environment on top of those that are there."""
     INSTALL_WHEELS = "install-wheels"
     """Wheels, without dependencies, into the environment."""
+    MAKE_MODEL = "make-model"
+    """The recipe's model, made in the plan's workshop: trained if need be, exported, quantized, measured."""
     WRITE_FILES = "write-files"
     """The layer's own files and links, and nothing else."""
     INSTALL_TRUST = "install-trust"
-    """The CA bundle at its one path, and the files that point every client at it."""
+    """The CA bundle at its one path, Debian's stores made of it, and what points every client at it."""
+    INSTALL_TRUST_RHEL = "install-trust-rhel"
+    """The same for the family of RHEL."""
 
 
 class File(Model):
@@ -68,6 +72,16 @@ class Layer(Model):
     """The lowest layers of the plan, which its stage stands on. Fewer means fewer reasons to run again."""
 
 
+class Healthcheck(Model):
+    """How an engine asks a running container whether it still works; the times as Docker writes them."""
+
+    test: tuple[str, ...]
+    interval: str
+    timeout: str
+    start_period: str
+    retries: int
+
+
 class ImageConfig(Model):
     """What `docker inspect` shows of the image's configuration."""
 
@@ -76,6 +90,9 @@ class ImageConfig(Model):
     user: str | None = None
     workdir: str = "/"
     cmd: tuple[str, ...] = ("bash",)
+    healthcheck: Healthcheck | None = None
+    ports: tuple[int, ...] = ()
+    """TCP ports that it listens on."""
 
 
 class Plan(Model):
@@ -99,6 +116,8 @@ class Plan(Model):
     linker: Artifact | None = None
     """The rattler that links conda packages, under the Python of `conda`."""
     busybox: Artifact | None
+    workshop: tuple[Layer, ...] = ()
+    """What the layer of a model is made with, beside the layers that it stands on: no part of the image."""
     layers: tuple[Layer, ...]
     """Lowest first: big and stable to small and volatile."""
     config: ImageConfig
@@ -106,5 +125,6 @@ class Plan(Model):
     def artifacts(self) -> tuple[Artifact, ...]:
         """What the build reads, each once, in order of first use."""
         tools = (self.busybox, self.uv, self.linker)
-        every = (*(tool for tool in tools if tool), *(a for layer in self.layers for a in layer.artifacts))
+        layers = (*self.layers, *self.workshop)
+        every = (*(tool for tool in tools if tool), *(a for layer in layers for a in layer.artifacts))
         return tuple({a.sha256: a for a in every}.values())

@@ -52,7 +52,7 @@ def locked(
     """The recipe's lock, made or made anew if need be, and written."""
     name = loaded.recipe.name
     previous = place.project.read_lock(name)
-    if previous and not upgrade and not is_stale(previous, loaded.recipe, loaded.extra):
+    if previous and not upgrade and not is_stale(previous, loaded.recipe, loaded.extra, loaded.files):
         return LockResult(lock=previous, moved=())
     from builder.adapters.locking import locking_ports
     from builder.adapters.mirrors import load_mirrors
@@ -65,6 +65,7 @@ def locked(
     result = lock(
         loaded.recipe,
         extra=loaded.extra,
+        files=loaded.files,
         catalog=place.catalog,
         ports=ports,
         previous=previous,
@@ -80,7 +81,7 @@ def described(place: Workplace, name: str) -> Described:
     """The plan and the rendering. Raises LockError when there is no lock, or one of another recipe."""
     loaded = place.load(name)
     found = place.project.read_lock(name)
-    if found is None or is_stale(found, loaded.recipe, loaded.extra):
+    if found is None or is_stale(found, loaded.recipe, loaded.extra, loaded.files):
         raise LockError(
             f"{name} is not locked" if found is None else f"the recipe {name} has changed since it was locked",
             where=str(place.project.lock_path(name)),
@@ -92,9 +93,9 @@ def described(place: Workplace, name: str) -> Described:
 def describe(place: Workplace, loaded: Loaded, lock: Lock) -> Described:
     """What follows from a recipe and its lock; pure but for the base catalogue and the mirrors."""
     recipe = loaded.recipe
-    pythons = place.catalog.bases[recipe.base].python
-    interpreter = "" if lock.conda else pythons[recipe.python].interpreter
-    decided = plan(recipe, lock, interpreter=interpreter, roots=_baked(recipe, lock))
+    base = place.catalog.bases[recipe.base]
+    interpreter = "" if lock.conda else base.python[recipe.python].interpreter
+    decided = plan(recipe, lock, interpreter=interpreter, roots=_baked(recipe, lock), family=base.family)
     return Described(loaded=loaded, lock=lock, plan=decided, rendered=render(decided))
 
 

@@ -173,6 +173,8 @@ def _tool_mounts(layer: Layer) -> tuple[_Mount, ...]:
     if layer.action is Action.LINK_PACKAGES:
         parts = (_Mount(None, f"steps/{name}", f"{INSIDE}/{name}") for name in ("link", "list-compiled"))
         return (*parts, _Mount("linker", "/linker", f"{INSIDE}/linker"))
+    if layer.action in (Action.INSTALL_TRUST, Action.INSTALL_TRUST_RHEL):
+        return (_Mount(None, "steps/trust", f"{INSIDE}/trust"),)
     return ()
 
 
