@@ -31,4 +31,5 @@ def _previous(place: Workplace, described: Described, image: ImageFacts, before:
     kept = place.reports.provenance(before.name, before.image)
     if before.image == image.id:
         return kept.previous if kept else None
-    return predecessor(before, kept, moved=moved(kept.lock, described.lock) if kept else None)
+    lock = described.lock
+    return predecessor(before, kept, moved=moved(kept.lock, lock) if kept else None, lock=lock)

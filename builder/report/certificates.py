@@ -17,6 +17,8 @@ YEARS = (1, 2, 5)
 """How far ahead a reader wants to know what ends."""
 MOST = 40
 """Years that a picture shows; those after it are one bar."""
+FEW = 7
+"""Years that all have room for their names, on a phone too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,9 @@ class Anchor:
 class Bar:
     """How many certificates end in one year."""
 
+    year: str
     label: str
+    """The year where its place on the axis says it; empty between."""
     count: int
     left: float
     """Where the bar begins; percent, like the others."""
@@ -73,10 +77,10 @@ def certificates(lock: Lock) -> Certificates:
 
 def _anchor(subject: str, sha256: str, not_after: str, created: datetime.date) -> Anchor:
     days = (datetime.date.fromisoformat(not_after[:10]) - created).days
-    return Anchor(name=_name(subject), subject=subject, sha256=sha256, not_after=not_after[:10], days=days)
+    return Anchor(name=common_name(subject), subject=subject, sha256=sha256, not_after=not_after[:10], days=days)
 
 
-def _name(subject: str) -> str:
+def common_name(subject: str) -> str:
     """What people call a certificate authority by, from a name as in RFC 4514."""
     parts = dict(re.findall(r"(?:^|[,+])(CN|OU|O)=((?:\\.|[^,+\\])*)", subject))
     for key in ("CN", "OU", "O"):
@@ -101,7 +105,8 @@ def _bars(anchors: tuple[Anchor, ...], first: int) -> tuple[Bar, ...]:
     width = 100 / (last - first + 1)
     return tuple(
         Bar(
-            label=f"{year}" + ("+" if year == first + MOST else ""),
+            year=_year(year, first),
+            label=_year(year, first) if _said(year, first, last) else "",
             count=years[year],
             left=round((year - first) * width, 3),
             width=round(width, 3),
@@ -110,3 +115,15 @@ def _bars(anchors: tuple[Anchor, ...], first: int) -> tuple[Bar, ...]:
         )
         for year in range(first, last + 1)
     )
+
+
+def _year(year: int, first: int) -> str:
+    """`2030`; with a sign where the bar stands for all the years after it too."""
+    return f"{year}+" if year == first + MOST else f"{year}"
+
+
+def _said(year: int, first: int, last: int) -> bool:
+    """Few years are all named; of many the first, and every fifth that has room beside it."""
+    if last - first < FEW:
+        return True
+    return year == first or (year % 5 == 0 and year > first + 1)

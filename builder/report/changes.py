@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from builder.models.base import ImageId
     from builder.models.report import Report
     from builder.models.resolved import Moved
-    from builder.report.provenance import Predecessor, Provenance
+    from builder.report.provenance import AnchorMoved, Predecessor, Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,9 @@ class LayerChanged:
     name: str
     how: str
     """changed, new or gone."""
+    before: int | None
+    """Bytes on the engine's disk; None where there were none, or nobody knows."""
+    after: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,9 @@ class Changes:
     """None: that image's layers were not kept."""
     kept: int
     """Layers that are the same."""
+    anchors: tuple[AnchorMoved, ...] | None
+    sizes: tuple[int, int] | None
+    """Bytes then and now; None when one is not known."""
 
 
 def changes(report: Report, provenance: Provenance) -> Changes | None:
@@ -56,6 +62,8 @@ def changes(report: Report, provenance: Provenance) -> Changes | None:
         moved=before.moved,
         layers=layers,
         kept=sum(one.digest in digests for one in provenance.layers),
+        anchors=before.anchors,
+        sizes=None if before.size is None or provenance.size is None else (before.size, provenance.size),
     )
 
 
@@ -70,9 +78,14 @@ def _outcomes(before: Predecessor, report: Report) -> tuple[OutcomeChanged, ...]
 
 
 def _layers(before: Predecessor, provenance: Provenance) -> tuple[LayerChanged, ...]:
-    then, now = ({one.name: one.digest for one in layers} for layers in (before.layers, provenance.layers))
-    return tuple(
-        LayerChanged(name=name, how="new" if name not in then else "gone" if name not in now else "changed")
-        for name in {**now, **then}
-        if then.get(name) != now.get(name)
-    )
+    then, now = ({one.name: one for one in layers} for layers in (before.layers, provenance.layers))
+    found = []
+    for name in {**now, **then}:
+        old, new = then.get(name), now.get(name)
+        if old and new and old.digest == new.digest:
+            continue
+        how = "changed" if old and new else "new" if new else "gone"
+        found.append(
+            LayerChanged(name=name, how=how, before=old.size if old else None, after=new.size if new else None)
+        )
+    return tuple(found)

@@ -13,7 +13,7 @@ DEEPEST = 5
 """Levels that are shown as such; what is deeper is shown as JSON."""
 ONE_LINE = 160
 """Characters of a list of plain values that is shown in one line."""
-WIDEST = 16
+WIDEST = 24
 """Columns of a table; with more, each row is shown as pairs."""
 
 
@@ -25,7 +25,8 @@ class Shown:
     """text, pairs, table or list."""
     text: str = ""
     pairs: tuple[tuple[str, Shown], ...] = ()
-    headers: tuple[str, ...] = ()
+    headers: tuple[tuple[str, bool], ...] = ()
+    """Of a table's columns; true for one that holds numbers."""
     rows: tuple[tuple[Shown, ...], ...] = ()
     items: tuple[Shown, ...] = ()
     number: bool = False
@@ -72,9 +73,8 @@ def _shown(value: JsonValue, room: _Room, depth: int) -> Shown:
 
 
 def _sequence(value: list[JsonValue], room: _Room, depth: int) -> Shown:
-    line = ", ".join(_word(item) for item in value if not isinstance(item, dict | list))
-    if len(line) <= ONE_LINE and not any(isinstance(item, dict | list) for item in value):
-        return Shown("text", room.take(line or "none"))
+    if _is_plain(value):
+        return _text(value, room)
     objects = [item for item in value if isinstance(item, dict)]
     if len(objects) == len(value) and (columns := _columns(objects)):
         return _table(objects, columns, room)
@@ -108,17 +108,40 @@ def _table(value: list[dict[str, JsonValue]], columns: tuple[str, ...], room: _R
             room.left_out += len(_json(item))
             continue
         rows.append(tuple(_text(item[c], room) if c in item else Shown("text") for c in columns))
-    return Shown("table", headers=tuple(room.take(c) for c in columns), rows=tuple(rows))
+    numbers = [any(cell.number for cell in column) for column in zip(*rows, strict=True)]
+    headers = tuple((room.take(c), number) for c, number in zip(columns, numbers, strict=True))
+    return Shown("table", headers=headers, rows=tuple(rows))
 
 
 def _columns(value: list[dict[str, JsonValue]]) -> tuple[str, ...]:
-    """The keys of a list of flat objects; none when it is anything else."""
-    columns: dict[str, None] = {}
+    """The keys of a list of flat objects, what names a row first; none when it is anything else."""
+    columns: dict[str, int] = {}
     for item in value:
-        if not item or any(isinstance(cell, dict | list) for cell in item.values()):
+        if not item or not all(_is_plain(cell) for cell in item.values()):
             return ()
-        columns.update(dict.fromkeys(item))
-    return tuple(columns) if len(columns) <= WIDEST else ()
+        for key, cell in item.items():
+            columns[key] = max(columns.get(key, 0), _rank(cell))
+    return tuple(sorted(columns, key=lambda key: columns[key])) if len(columns) <= WIDEST else ()
+
+
+def _rank(cell: JsonValue) -> int:
+    """Texts, then flags, then numbers, then lists; within these as they come."""
+    match cell:
+        case bool():
+            return 1
+        case int() | float():
+            return 2
+        case list():
+            return 3
+        case _:
+            return 0
+
+
+def _is_plain(value: JsonValue) -> bool:
+    """A cell of a table can hold it: a value, or a short list of values."""
+    if isinstance(value, list):
+        return not any(isinstance(item, dict | list) for item in value) and len(_word(value)) <= ONE_LINE
+    return not isinstance(value, dict)
 
 
 def _text(value: JsonValue, room: _Room) -> Shown:
@@ -139,7 +162,14 @@ def _word(value: JsonValue) -> str:
         case str():
             return value
         case _:
-            return _json(value)
+            return _line(value)
+
+
+def _line(value: dict[str, JsonValue] | list[JsonValue]) -> str:
+    """`a, b` for a list of plain values."""
+    if isinstance(value, dict) or any(isinstance(item, dict | list) for item in value):
+        return _json(value)
+    return ", ".join(_word(item) for item in value) or "none"
 
 
 def _json(value: JsonValue) -> str:

@@ -5,20 +5,25 @@ The same report, provenance and seal give the same bytes; no clock is read.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from builder.models.report import Outcome
 from builder.report import words
-from builder.report.certificates import certificates
+from builder.report.certificates import certificates, common_name
 from builder.report.changes import changes
 from builder.report.evidence import Evidence, evidence
 from builder.report.quality import quality
-from builder.report.sizes import layers, packages
+from builder.report.sizes import Cell, layers, packages
 from builder.report.verdict import verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jinja2 import Template
 
     from builder.models.report import CheckResult, Report
@@ -39,6 +44,15 @@ MARKS = {
 }
 """Beside the word, for a quick eye."""
 
+ICONS = {
+    Outcome.PASS: "1a6b3c",
+    Outcome.FAIL: "b3261e",
+    Outcome.ERROR: "b3261e",
+    Outcome.UNPROVEN: "b07400",
+    Outcome.SKIP: "59626d",
+}
+"""Colours of the page's icon, which a browser shows beside its name."""
+
 SHAPES = (
     "M0 -5A5 5 0 1 0 0 5A5 5 0 1 0 0 -5Z",
     "M-4.5 -4.5H4.5V4.5H-4.5Z",
@@ -46,8 +60,13 @@ SHAPES = (
     "M0 -5.8L5.6 4.4H-5.6Z",
     "M-2 -6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z",
     "M0 5.8L5.6 -4.4H-5.6Z",
+    "M-3.2 -5.5H3.2L6.4 0L3.2 5.5H-3.2L-6.4 0Z",
+    "M-5.4 -2.6L-2.6 -5.4L0 -2.8L2.6 -5.4L5.4 -2.6L2.8 0L5.4 2.6L2.6 5.4L0 2.8L-2.6 5.4L-5.4 2.6L-2.8 0Z",
+    "M0 -6.6L1.9 -2L6.4 -1.9L2.9 1.1L4 5.6L0 3.1L-4 5.6L-2.9 1.1L-6.4 -1.9L-1.9 -2Z",
 )
-"""SVG paths around the origin, one a quantization scheme; there are as many colours."""
+"""SVG paths around the origin, one a quantization scheme."""
+COLOURS = 6
+"""Of models, in the style sheet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +89,11 @@ def page(
     if provenance and provenance.lock.content_digest() != report.lock:
         provenance = None
     lock = provenance.lock if provenance else None
+    installed = packages(lock) if lock else None
+    style = _style(installed.cells if installed else ())
     return _template().render(
+        style=style,
+        style_digest=b64encode(sha256(style.encode()).digest()).decode(),
         report=report,
         beside=beside,
         verdict=verdict(report, created=lock.created if lock else None, seal=seal),
@@ -78,10 +101,9 @@ def page(
         provenance=provenance,
         lock=lock,
         items=_items(report),
-        counts=[(o, len(report.with_outcome(o))) for o in Outcome if report.with_outcome(o)],
         changes=changes(report, provenance) if provenance else None,
         layers=layers(provenance.layers) if provenance else None,
-        packages=packages(lock) if lock else None,
+        packages=installed,
         quality=quality(report),
         certificates=certificates(lock) if lock else None,
     )
@@ -92,6 +114,22 @@ def _items(report: Report) -> tuple[Item, ...]:
     return tuple(
         Item(result=r, evidence=evidence(r.evidence, room), carried=r.image != report.image) for r in report.results
     )
+
+
+def _style(cells: Sequence[Cell]) -> str:
+    """The style sheet and the map's places: as attributes they would need a policy that allows any style."""
+    places = [_places(cells, "wide"), "@media (max-width: 40rem) {", _places(cells, "narrow"), "}"]
+    return "\n".join((_style_sheet(), *places, ""))
+
+
+def _places(cells: Sequence[Cell], form: str) -> str:
+    found = ((at, getattr(cell, form)) for at, cell in enumerate(cells))
+    return "\n".join(f"#cell-{at} {{ left: {x}%; top: {y}%; width: {w}%; height: {h}% }}" for at, (x, y, w, h) in found)
+
+
+@cache
+def _style_sheet() -> str:
+    return files("builder").joinpath("templates/report/style.css").read_text(encoding="utf-8")
 
 
 @cache
@@ -108,12 +146,14 @@ def _template() -> Template:
     )
     environment.filters |= {
         "size": words.size_text,
+        "change": words.change_text,
         "day": words.day,
         "short": words.short,
         "listed": words.listed,
         "counted": words.counted,
+        "anchor": common_name,
     }
-    environment.globals |= {"marks": MARKS, "shapes": SHAPES}
+    environment.globals |= {"marks": MARKS, "shapes": SHAPES, "icons": ICONS, "colours": COLOURS}
     return environment.get_template("report.html.j2")
 
 

@@ -30,6 +30,16 @@ class LayerSeen(Model):
     """Bytes of the files that the plan puts into it, as they are downloaded."""
 
 
+class AnchorMoved(Model):
+    """A trust anchor that one of two images has."""
+
+    subject: str
+    sha256: str
+    not_after: str
+    new: bool
+    """It came; else it went."""
+
+
 class Predecessor(Model):
     """The image of the report before, as far as a later page compares itself with it."""
 
@@ -41,6 +51,8 @@ class Predecessor(Model):
     """Bytes, as the engine counts them."""
     moved: tuple[Moved, ...] | None
     """What the lock changed since; None when that image's lock was not kept."""
+    anchors: tuple[AnchorMoved, ...] | None = None
+    """The same of the certificates."""
 
 
 class Provenance(Model):
@@ -55,14 +67,28 @@ class Provenance(Model):
     previous: Predecessor | None
 
 
-def predecessor(report: Report, provenance: Provenance | None, *, moved: tuple[Moved, ...] | None) -> Predecessor:
-    """What a later page needs to know of this report's image."""
+def predecessor(
+    report: Report, provenance: Provenance | None, *, moved: tuple[Moved, ...] | None, lock: Lock
+) -> Predecessor:
+    """What the page of a later image needs to know of this report's; the lock is that image's."""
     return Predecessor(
         image=report.image,
         outcomes=tuple((r.name, r.outcome) for r in report.results),
         layers=provenance.layers if provenance else (),
         size=provenance.size if provenance else None,
         moved=moved,
+        anchors=_anchors(provenance.lock, lock) if provenance else None,
+    )
+
+
+def _anchors(old: Lock, new: Lock) -> tuple[AnchorMoved, ...]:
+    """Those that went, then those that came; each by name."""
+    then, now = ({c.sha256: c for c in lock.trust.certificates} for lock in (old, new))
+    moved = [(c, False) for c in then.values() if c.sha256 not in now]
+    moved += [(c, True) for c in now.values() if c.sha256 not in then]
+    return tuple(
+        AnchorMoved(subject=c.subject, sha256=c.sha256, not_after=c.not_after[:10], new=came)
+        for c, came in sorted(moved, key=lambda pair: (pair[1], pair[0].subject, pair[0].sha256))
     )
 
 

@@ -47,6 +47,8 @@ class Point:
     """Of its file's size to that of its fp32 form."""
     agreement: float | None
     chosen: bool
+    problems: tuple[str, ...]
+    """Why it may not be chosen."""
     x: float
     y: float
     """Percent of the plot, from its left and its top."""
@@ -106,6 +108,7 @@ def quality(report: Report) -> Quality | None:
                 size=_number(row, "size_ratio"),
                 agreement=_number(row, "agreement"),
                 chosen=row.get("chosen") is True,
+                problems=_problems(row),
                 x=_percent(ratio, right),
                 y=round(100 - _percent(sqnr, top), 2),
                 colour=models.index(_word(row, "model")),
@@ -127,7 +130,7 @@ def _rows(value: JsonValue, around: Mapping[str, JsonValue]) -> Iterator[_Row]:
     if isinstance(value, dict):
         own = {**around, **{key: item for key, item in value.items() if not isinstance(item, dict | list)}}
         if "ms" in value or "latency_ratio" in value:
-            yield own
+            yield {**own, "problems": value.get("problems")}
             return
         for key, item in value.items():
             named = _NAMED.get(key)
@@ -164,6 +167,11 @@ def _number(row: _Row, key: str) -> float | None:
 def _word(row: _Row, key: str) -> str:
     value = row.get(key)
     return value[:60] if isinstance(value, str) else ""
+
+
+def _problems(row: _Row) -> tuple[str, ...]:
+    found = row.get("problems")
+    return tuple(text[:200] for text in found if isinstance(text, str)) if isinstance(found, list) else ()
 
 
 def _scheme(row: _Row) -> str:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from builder.models.lock import CondaPackage, Lock, Package
     from builder.report.provenance import LayerSeen
 
-MOST_CELLS = 48
+MOST_CELLS = 40
 """Rectangles of the map; what is smaller is one of them together."""
-WIDE, NARROW, HIGH = 1000, 340, 380
-"""Pixels that the map has on a desk and on a phone, to tell where a name fits."""
+LEAST_SHARE = 0.006
+"""Of the map, below which a rectangle could not hold a name."""
+WIDE, NARROW = (1000, 400), (360, 560)
+"""Width and height of the map on a desk and on a phone, in pixels: what its rectangles are square for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +56,21 @@ class PackageSize:
     size: int
 
 
+Place = tuple[float, float, float, float]
+"""Left, top, width, height."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A rectangle of the map; the sides in percent of the whole."""
+    """A rectangle of the map; its places are in percent of the whole."""
 
     name: str
     kind: str
     size: int
-    x: float
-    y: float
-    width: float
-    height: float
-    fits: str
-    """Where the name fits into it: always, wide (on a desk alone) or never."""
+    wide: Place
+    """On a desk."""
+    narrow: Place
+    """On a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,35 +130,26 @@ def _packages(lock: Lock) -> Iterator[PackageSize]:
 def _cells(found: Sequence[PackageSize]) -> tuple[Cell, ...]:
     """The largest as they are, the rest of each kind together; empty files have no place on a map."""
     there = [p for p in found if p.size]
-    named = [(p.name, p.kind, p.size) for p in there[:MOST_CELLS]]
-    for kind in sorted({p.kind for p in there[MOST_CELLS:]}):
-        rest = [p.size for p in there[MOST_CELLS:] if p.kind == kind]
+    least = LEAST_SHARE * sum(p.size for p in there)
+    large = [p for p in there[:MOST_CELLS] if p.size >= least]
+    named = [(p.name, p.kind, p.size) for p in large]
+    for kind in sorted({p.kind for p in there[len(large) :]}):
+        rest = [p.size for p in there[len(large) :] if p.kind == kind]
         named.append((f"{len(rest)} more of {kind}", kind, sum(rest)))
     named.sort(key=lambda cell: -cell[2])
-    places = squares([size for _, _, size in named], WIDE, HIGH)
-    return tuple(_cell(*what, place) for what, place in zip(named, places, strict=True))
-
-
-Place = tuple[float, float, float, float]
-"""Left, top, width, height."""
-
-
-def _cell(name: str, kind: str, size: int, place: Place) -> Cell:
-    x, y, width, height = place
-    needed = 7.2 * len(name) + 12
-    fits = "never"
-    if height >= 20 and width >= needed:
-        fits = "always" if width * NARROW / WIDE >= needed else "wide"
-    return Cell(
-        name=name,
-        kind=kind,
-        size=size,
-        x=round(100 * x / WIDE, 3),
-        y=round(100 * y / HIGH, 3),
-        width=round(100 * width / WIDE, 3),
-        height=round(100 * height / HIGH, 3),
-        fits=fits,
+    layouts = (_layout([size for _, _, size in named], form) for form in (WIDE, NARROW))
+    return tuple(
+        Cell(name=name, kind=kind, size=size, wide=wide, narrow=narrow)
+        for (name, kind, size), wide, narrow in zip(named, *layouts, strict=True)
     )
+
+
+def _layout(sizes: Sequence[int], form: tuple[int, int]) -> list[Place]:
+    across, down = (100 / side for side in form)
+    return [
+        (round(x * across, 3), round(y * down, 3), round(width * across, 3), round(height * down, 3))
+        for x, y, width, height in squares(sizes, *form)
+    ]
 
 
 def squares(sizes: Sequence[float], width: float, height: float) -> list[Place]:

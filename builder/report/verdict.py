@@ -1,4 +1,4 @@
-"""The verdict on an image, in one sentence. Pure, and no judgement of its own: the gate is `stages/seal`."""
+"""The verdict on an image, in two sentences. Pure, and no judgement of its own: the gate is `stages/seal`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ def verdict(report: Report, *, created: int | None, seal: Seal | None) -> Verdic
     outcome, word = _hardest(report)
     made = f", created {day(created)}," if created is not None else ""
     names = f"is tagged {listed(sealed.names)}" if sealed else "has no tag"
-    because = ":" if sealed else " because" if outcome is not Outcome.PASS else " yet:"
-    sentence = f"Image {short(report.image)}{made} {names}{because} {_reason(report)}."
+    sentence = f"{_reason(report)}. Image {short(report.image)}{made} {names}."
     return Verdict(outcome=outcome, word=word, sentence=sentence)
 
 
@@ -53,18 +52,20 @@ def _hardest(report: Report) -> tuple[Outcome, str]:
 
 
 def _reason(report: Report) -> str:
-    """`7 of 8 checks passed and nvidia-smi is unproven`; failures first."""
+    """`Of 8 checks, 7 passed; nvidia-smi is unproven`; what is harder comes first."""
     said = []
     for outcome, words in _SAID.items():
         if found := [r.name for r in report.with_outcome(outcome)]:
             said.append(f"{listed(found)} {words[min(len(found), 2) - 1]}")
-    return ", ".join((*said, _passed(report)))
+    return "; ".join((_passed(report), *said))
 
 
 def _passed(report: Report) -> str:
     total, passed = len(report.results), len(report.with_outcome(Outcome.PASS))
-    if not passed:
-        return "nothing was checked" if not report.results else f"none of {counted(total, 'check')} passed"
+    if not total:
+        return "Nothing was checked"
+    if passed == total:
+        return f"All {counted(total, 'check')} passed" if total > 1 else "The one check passed"
     skipped = len(report.with_outcome(Outcome.SKIP))
-    every = "all" if passed == total else f"{passed} of"
-    return f"{every} {counted(total, 'check')} passed" + (f" and {skipped} skipped" if skipped else "")
+    left_out = f" and {skipped} {'was' if skipped == 1 else 'were'} skipped" if skipped else ""
+    return f"Of {counted(total, 'check')}, {passed or 'none'} passed{left_out}"

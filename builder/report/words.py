@@ -35,6 +35,12 @@ def size_text(count: float) -> str:
     return f"{count:.0f} {unit}" if abs(count) >= 99.95 or unit == "B" else f"{count:.1f} {unit}"
 
 
+def change_text(count: int) -> str:
+    """Bytes more or less, as in `+7.1 GB`; no difference is said in words."""
+    sign = "+" if count > 0 else "\u2212"
+    return f"{sign}{size_text(abs(count))}" if count else "none"
+
+
 def day(seconds: int) -> datetime.date:
     """The day (UTC) of a time in seconds since 1970."""
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date()
