@@ -125,6 +125,9 @@ class Plan(Model):
     def artifacts(self) -> tuple[Artifact, ...]:
         """What the build reads, each once, in order of first use."""
         tools = (self.busybox, self.uv, self.linker)
-        layers = (*self.layers, *self.workshop)
-        every = (*(tool for tool in tools if tool), *(a for layer in layers for a in layer.artifacts))
+        every = (*(tool for tool in tools if tool), *(a for layer in self.every_layer() for a in layer.artifacts))
         return tuple({a.sha256: a for a in every}.values())
+
+    def every_layer(self) -> tuple[Layer, ...]:
+        """Those of the image, and those of the workshop."""
+        return (*self.layers, *self.workshop)

@@ -23,7 +23,7 @@ from builder.stages.plan_conda import (
     prefix_of,
 )
 from builder.stages.plan_model import model_layers, with_model, workshop_layers
-from builder.stages.plan_packages import KINDS, package_layers
+from builder.stages.plan_packages import package_layers
 from builder.stages.plan_trust import TRUST_VARIABLES, debconf_answers, trust_layer
 from builder.trust.layout import BUNDLE
 
@@ -63,7 +63,7 @@ def plan(
     configuration = _configuration(lock, prefix, written_for(recipe, lock, roots))
     on, lowest = _names(ground), _lowest(lock)
     model = model_layers(recipe, lock, prefix, on=on, lowest=lowest)
-    room = MAX_LAYERS - len(ground) - KINDS - len(model) - len(configuration) - 1  # the trust
+    room = MAX_LAYERS - len(ground) - len(model) - len(configuration) - 1  # the trust
     conda = above_python(lock.conda) if lock.conda else ()
     packages = package_layers(lock.pip, conda, on=on, room=room)
     base = lock.base
@@ -80,7 +80,13 @@ def plan(
         linker=lock.conda.linker.artifact if lock.conda else None,
         busybox=lock.busybox_binary,
         workshop=workshop_layers(lock.workshop, on=on, room=MAX_LAYERS - len(ground)) if lock.workshop else (),
-        layers=(*ground, *packages, *model, *configuration, trust_layer(lock, prefix, python=recipe.python, family=family)),
+        layers=(
+            *ground,
+            *packages,
+            *model,
+            *configuration,
+            trust_layer(lock, prefix, python=recipe.python, family=family),
+        ),
         config=with_model(_config(recipe, lock, prefix), recipe),
     )
 

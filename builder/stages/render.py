@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from builder.models.base import sha256_of
 from builder.models.build import BASE
+from builder.models.lock import RECIPE
 from builder.models.plan import Action
 from builder.models.rendered import Rendered, RenderedFile
 
@@ -27,6 +28,9 @@ INSIDE = "/.builder"
 
 _MAKES_ENVIRONMENT = (Action.MAKE_ENVIRONMENT, Action.LINK_PACKAGES)
 """The first layer that does one of these is the empty environment, or the environment's Python."""
+
+WORKSHOP = "workshop"
+"""The stage that a model is made in."""
 
 _NO_DIGEST = 'LABEL builder.rendering=""'
 """Stands in the Dockerfile while the digest that takes its place is computed."""
@@ -82,8 +86,8 @@ def _texts(plan: Plan) -> dict[str, str]:
         "README.md": environment.get_template("README.md.j2").render(plan=plan, image=image_part(plan.name)),
         "docker-bake.json": _bake(plan),
         **{f"steps/{name}": _step(name) for name in _steps(stages)},
-        **{_context_path(layer, file): file.content for layer in plan.layers for file in layer.files},
-        **{_input_path(layer, file.path): file.content for layer in plan.layers for file in layer.inputs},
+        **{_context_path(layer, file): file.content for layer in plan.every_layer() for file in layer.files},
+        **{_input_path(layer, file.path): file.content for layer in plan.every_layer() for file in layer.inputs},
     }
 
 
@@ -96,11 +100,13 @@ def _stages(plan: Plan) -> Iterator[_Stage]:
     """Every stage but the artifacts', each after those that it names; the image comes last and has no name."""
     if plan.base:
         yield _Stage("The base, by digest", plan.base, BASE)
-    depths = sorted({len(layer.on) for layer in plan.layers} - {0})
+    depths = sorted({len(layer.on) for layer in plan.every_layer()} - {0})
     environment = next((layer for layer in plan.layers if layer.action in _MAKES_ENVIRONMENT), None)
     for depth, layer in enumerate(plan.layers, start=1):
         if layer is environment:
             yield from _tool_stages(plan, layer)
+        if layer.action is Action.MAKE_MODEL:
+            yield from _workshop_stages(plan, layer)
         yield _layer_stage(plan, layer)
         if depth in depths:
             yield _ground_stage(plan, depth, depths)
@@ -110,6 +116,14 @@ def _stages(plan: Plan) -> Iterator[_Stage]:
 def _ground_stage(plan: Plan, depth: int, depths: list[int]) -> _Stage:
     top = plan.layers[depth - 1].name
     return _stacked(plan, f"What stands on {top} and what is below it", depth, depths, name=f"on-{top}")
+
+
+def _workshop_stages(plan: Plan, layer: Layer) -> Iterator[_Stage]:
+    """What the layer's stage stands on beside layers of the image. The order is that of an image of the same packages,
+    so that an engine that has built one has the copies too."""
+    yield from (_layer_stage(plan, tool) for tool in plan.workshop)
+    copies = tuple(_Copy(f"layer-{tool.name}", "/out/", "/") for tool in plan.workshop)
+    yield _Stage("The workshop: no part of the image", _ground(plan, layer.on), WORKSHOP, copies)
 
 
 def _stacked(plan: Plan, title: str, depth: int, depths: list[int], *, name: str | None = None) -> _Stage:
@@ -139,7 +153,8 @@ def _layer_stage(plan: Plan, layer: Layer) -> _Stage:
     variables = (f"EPOCH={plan.epoch}", f"PREFIX={plan.prefix}", f"PYTHON={plan.python}", *conda)
     links = tuple(f"{link.path}={link.target}" for link in layer.links)
     argv = ("/usr/bin/env", *variables, "/bin/sh", f"{INSIDE}/step", *links)
-    return _Stage(layer.title, _ground(plan, layer.on), f"layer-{layer.name}", run=_Run(mounts, argv))
+    parent = WORKSHOP if layer.action is Action.MAKE_MODEL else _ground(plan, layer.on)
+    return _Stage(layer.title, parent, f"layer-{layer.name}", run=_Run(mounts, argv))
 
 
 def _unpack_stage(plan: Plan, layer: Layer) -> _Stage:
@@ -179,7 +194,8 @@ def _tool_mounts(layer: Layer) -> tuple[_Mount, ...]:
 
 
 def _artifact_mount(artifact: Artifact) -> _Mount:
-    return _Mount(stage_name(artifact), f"/{artifact.filename}", f"{INSIDE}/in/{artifact.filename}")
+    name = artifact.path if artifact.source == RECIPE else artifact.filename  # a package's modules keep their folders
+    return _Mount(stage_name(artifact), f"/{artifact.filename}", f"{INSIDE}/in/{name}")
 
 
 def _files_mount(layer: Layer) -> tuple[_Mount, ...]:

@@ -11,7 +11,7 @@ from builder.models.lock import Artifact, CondaLock, CondaPackage, Lock, Package
 from builder.models.lockfile import parse_lock
 from builder.models.recipe import Conda, Recipe
 from builder.stages.load import parse_recipe
-from builder.stages.plan import LARGE
+from builder.stages.plan_packages import LARGE
 
 ENVIRONMENT = "/opt/conda/envs/quickstart"
 

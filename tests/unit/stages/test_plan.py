@@ -11,7 +11,8 @@ from builder.models.lockfile import parse_lock
 from builder.models.plan import Action, Plan
 from builder.models.recipe import Recipe
 from builder.stages.load import parse_recipe
-from builder.stages.plan import BUNDLE, LARGE, MAX_LAYERS, MEDIUM, plan
+from builder.stages.plan import BUNDLE, MAX_LAYERS, plan
+from builder.stages.plan_packages import LARGE, MEDIUM
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from conda_plan_examples import ENVIRONMENT, PACKAGES, ROOTS, lock, package, rec
 
 from builder.models.lock import ImageBase
 from builder.models.plan import Action, Layer, Plan
-from builder.stages.plan import BUNDLE, LARGE, MAX_LAYERS, plan
+from builder.stages.plan import BUNDLE, MAX_LAYERS, plan
+from builder.stages.plan_packages import LARGE
 from builder.stages.render import render
 
 
