@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.adapters.at_rest import AtRest, at_rest
 from builder.adapters.sandbox import Sandbox, sweep, sweep_own
@@ -15,6 +15,8 @@ from builder.models.base import ImageId
 from builder.models.engine import Completed, EngineFacts, ImageFacts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import docker
 
     from builder.progress import Progress, Task
@@ -52,20 +54,23 @@ def endpoint() -> str:
 
 
 class Engine:
-    """A connection to the engine that the docker CLI would use; made when first needed."""
+    """A connection to the engine at an address, else to that which the docker CLI would use; made when first needed."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self._given = address
 
     @cached_property
     def address(self) -> str:
         """Where the engine is; see `endpoint`."""
-        return endpoint()
+        return self._given or endpoint()
 
     @cached_property
     def _client(self) -> docker.DockerClient:
         with self._talking("no container engine answers"):
-            first = _connected(self.address, "1.41")
+            first = _connected(self.address, "1.41", given=self._given)
             version = first.version(api_version=False)["ApiVersion"]
             first.close()
-            return _connected(self.address, version)
+            return _connected(self.address, version, given=self._given)
 
     @cached_property
     def facts(self) -> EngineFacts:
@@ -83,6 +88,7 @@ class Engine:
             nvidia="nvidia" in (info.get("Runtimes") or {}) or any("nvidia.com/gpu" in d for d in devices),
             memory_limit=bool(info.get("MemoryLimit")),
             pids_limit=bool(info.get("PidsLimit")),
+            host=str(info.get("Name") or ""),
         )
 
     def version(self) -> EngineFacts:
@@ -142,6 +148,25 @@ class Engine:
         """The files of an image, for as long as the `with` block lasts; nothing of the image is run."""
         with self._talking(f"cannot read {image}"), at_rest(self._client.api, image) as files:
             yield files
+
+    def labelled(self, label: str, value: str) -> tuple[ImageFacts, ...]:
+        """The images that have that label."""
+        with self._talking("cannot list images"):
+            found = self._client.api.images(filters={"label": f"{label}={value}"}, quiet=True)
+        facts = (self.inspect(image) for image in dict.fromkeys(found))
+        return tuple(one for one in facts if one)
+
+    def load(self, saved: Path, progress: Progress) -> None:
+        """Brings the images of a `docker save` in, under the names that it has for them. Raises EngineError."""
+        size = saved.stat().st_size
+        with (
+            self._talking(f"cannot load {saved}"),
+            saved.open("rb") as file,
+            progress.task(f"load {saved.name}", total=size, unit="bytes") as task,
+        ):
+            for event in self._client.api.load_image(_counted(file, task)):
+                if "error" in event:
+                    raise EngineError(f"the engine refuses {saved}", where=self.address, seen=event["error"])
 
     def tag(self, image: ImageId, reference: str) -> None:
         """Gives the image a name, taking it from whatever had it. Raises TagError."""
@@ -204,16 +229,20 @@ class Engine:
             raise EngineError(what, where=self.address, seen=_innermost(error), remedy=_REMEDY) from error
 
 
-def _connected(address: str, version: str) -> docker.DockerClient:
+def _connected(address: str, version: str, *, given: str | None) -> docker.DockerClient:
     """A client that has not said anything yet; it trusts what DOCKER_CERT_PATH or the context says.
 
     `requests` lets REQUESTS_CA_BUNDLE win over that, so an engine behind TLS would be refused wherever the site's own
     bundle is set: the environment is read for its proxies alone.
     """
+    import os  # noqa: PLC0415 - beside the SDK, which is imported late
+
     import docker  # noqa: PLC0415 - not on the path of `builder --help`
     from requests.utils import get_environ_proxies  # noqa: PLC0415
 
-    client = docker.from_env(timeout=60, version=version, use_ssh_client=address.startswith("ssh://"))
+    environment = {**os.environ, "DOCKER_HOST": given} if given else None
+    ssh = address.startswith("ssh://")
+    client = docker.from_env(timeout=60, version=version, use_ssh_client=ssh, environment=environment)
     client.api.trust_env = False
     if client.api.base_url.startswith(("http://", "https://")):
         client.api.proxies = get_environ_proxies(client.api.base_url)
@@ -248,6 +277,12 @@ def _layer_sizes(history: list[dict[str, Any]], layers: int) -> tuple[int, ...] 
     steps = ((int(step.get("Size") or 0), step.get("CreatedBy") or "") for step in reversed(history))
     sizes = tuple(size for size, made_by in steps if size or not _WITHOUT_LAYER.match(made_by))
     return sizes if len(sizes) == layers else None
+
+
+def _counted(file: BinaryIO, task: Task) -> Iterator[bytes]:
+    while data := file.read(1 << 20):
+        yield data
+        task.advance(len(data))
 
 
 def _push_error(reference: str, seen: str) -> TagError:

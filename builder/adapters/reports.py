@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from builder.errors import DiskError
+from builder.errors import BuilderError, DiskError
 from builder.models.base import ImageId, Model
 from builder.models.report import Report
 from builder.models.seal import Seal
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model)
 
 _LATEST = "latest"
+_NAME = r"[0-9a-f]{64}\.json"
 _PROVENANCE = "provenance.json"
 
 
@@ -99,6 +102,14 @@ class Reports:
         """The seal of one image; None when there is none that this version can read."""
         return _read(self._path("seals", name, image, "json"), Seal)
 
+    def by_image(self, image: str) -> Report | None:
+        """The report of an image by its ID, or by 12 digits of it or more; None when there is none, or several."""
+        digits = image.removeprefix("sha256:")
+        if not re.fullmatch("[0-9a-f]{12,64}", digits):
+            return None
+        found = [path for path in self.root.glob(f"reports/*/{digits}*.json") if re.fullmatch(_NAME, path.name)]
+        return _read(found[0], Report) if len(found) == 1 else None
+
     def junit_path(self, report: Report) -> Path:
         """Where the report's JUnit XML is."""
         return self._path("reports", report.name, report.image, "xml")
@@ -116,6 +127,20 @@ class Reports:
 
     def _path(self, kind: str, name: str, image: str, suffix: str) -> Path:
         return self.root / kind / name / f"{image.removeprefix('sha256:')}.{suffix}"
+
+
+def read_report(path: Path) -> Report:
+    """A report that somebody brought from another host; `-` is standard input. Raises BuilderError when it is none."""
+    try:
+        return Report.model_validate_json(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
+    except (OSError, ValidationError) as error:
+        seen = f"{error.error_count()} faults in it" if isinstance(error, ValidationError) else error.strerror
+        raise BuilderError(
+            "this is no report that can be read",
+            where=str(path),
+            seen=seen,
+            remedy="`builder report NAME --json > FILE` writes one; both hosts need the same version of builder",
+        ) from error
 
 
 def _read(path: Path, model: type[M]) -> M | None:

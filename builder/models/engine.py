@@ -21,6 +21,8 @@ class EngineFacts(Model):
     """It can hold a container to an amount of memory (not under every cgroup v1 kernel)."""
     pids_limit: bool
     """It can hold a container to a number of processes."""
+    host: str = ""
+    """Its own name for the machine that it runs on."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} ({self.os}/{self.arch})"

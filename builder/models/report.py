@@ -23,6 +23,15 @@ class Outcome(str, Enum):
     """This host lacks what the question needs (a GPU); neither passed nor failed."""
 
 
+class Proof(Model):
+    """Where a check was asked that the report's own engine could not ask."""
+
+    engine: str
+    """Name and version of the engine."""
+    host: str
+    """The engine's own name for its machine; which GPU that has is in the check's evidence."""
+
+
 class CheckResult(Model):
     """One check's outcome in one image."""
 
@@ -37,6 +46,8 @@ class CheckResult(Model):
     """Digest of all that the outcome depends on: script, arguments, the layers that it reads, the configuration."""
     image: ImageId
     """The image that it ran in; differs from the report's when the result was carried over."""
+    proven: Proof | None = None
+    """Who answered when it was not the report's own engine: `builder prove`."""
 
 
 class Notice(Model):

@@ -5,6 +5,7 @@ recipe -> lock -> fetch -> plan -> render -> build -> check -> seal -> tag
 
 from builder.pipeline.chain import VERBS, Foreseen, Options, Outcomes, foresee, run
 from builder.pipeline.last import last_image, last_report, last_seal
+from builder.pipeline.prove import Proven, Wanted, prove
 from builder.pipeline.verbs import Described, bundle_of, check_rendering, checked, describe, described, locked, tagged
 from builder.pipeline.workplace import Workplace
 
@@ -14,6 +15,8 @@ __all__ = [
     "Foreseen",
     "Options",
     "Outcomes",
+    "Proven",
+    "Wanted",
     "Workplace",
     "bundle_of",
     "check_rendering",
@@ -25,6 +28,7 @@ __all__ = [
     "last_report",
     "last_seal",
     "locked",
+    "prove",
     "run",
     "tagged",
 ]

@@ -108,7 +108,7 @@ def check(
     """
     validate(recipe)
     prepared = _prepare(recipe, plan, lock, image)
-    carried = _carried(previous) if recipe.checks_carry_over and not all_checks else {}
+    carried = {} if all_checks or previous is None else _carried(previous, passed=recipe.checks_carry_over)
     engine = str(runner.version())
     runner.remove_stale()
     with progress.task(f"check {recipe.name}", total=len(prepared)) as task:
@@ -130,6 +130,25 @@ def check(
         results=(*results, audit, *_size(recipe, image)),
         notices=notices,
     )
+
+
+def ask(
+    names: frozenset[str],
+    *,
+    recipe: Recipe,
+    plan: Plan,
+    lock: Lock,
+    image: ImageFacts,
+    runner: Runner,
+    progress: Progress,
+) -> tuple[CheckResult, ...]:
+    """The results of these checks alone, asked now; nothing is carried over. Raises what `check` raises."""
+    validate(recipe)
+    prepared = [one for one in _prepare(recipe, plan, lock, image) if one.name in names]
+    runner.remove_stale()
+    with progress.task(f"prove {recipe.name}", total=len(prepared)) as task:
+        found = _ask(prepared, plan, image, runner, task)
+    return tuple(found[one.name] for one in prepared)
 
 
 def keys(*, recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[Sha256, ...]:
@@ -180,8 +199,10 @@ def _key(name: str, arguments: dict[str, JsonValue], text: str, layers: tuple[st
     return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
 
 
-def _carried(previous: Report | None) -> dict[Sha256, CheckResult]:
-    return {r.key: r for r in previous.with_outcome(Outcome.PASS)} if previous else {}
+def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
+    """What passed; and what failed on a host that could ask where this one may have to say UNPROVEN."""
+    kept = [r for r in previous.with_outcome(Outcome.PASS) if passed]
+    return {r.key: r for r in (*kept, *(f for f in previous.with_outcome(Outcome.FAIL) if f.proven))}
 
 
 def _ask(

@@ -34,7 +34,7 @@ def seal(*, recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, repor
     Raises CheckFailed when a check failed, is missing or was about something else, UnprovenError when one is
     unproven and the recipe does not allow that, TagError when a tag is no image name.
     """
-    _same(recipe, lock, rendering, image, report)
+    require_same(recipe=recipe, lock=lock, rendering=rendering, image=image, report=report)
     _complete(recipe, report)
     if broken := report.with_outcome(Outcome.FAIL, Outcome.ERROR):
         raise CheckFailed(
@@ -86,6 +86,11 @@ def names(recipe: Recipe, lock: Lock, report: Report, *, unproven: bool) -> tupl
     return tuple(dict.fromkeys(found))
 
 
+def unproven_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What an image of these names was called before it was proven."""
+    return tuple(f"{name}{UNPROVEN}" for name in names if _REFERENCE.fullmatch(name + UNPROVEN))
+
+
 def _nothing_lacks(fields: tuple[str, ...], measured: dict[str, str], report: Report, where: str) -> None:
     """Raises where a field was not measured: UnprovenError when an unproven check may be why, else TagError."""
     if not fields:
@@ -106,8 +111,8 @@ def _nothing_lacks(fields: tuple[str, ...], measured: dict[str, str], report: Re
     )
 
 
-def _same(recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, report: Report) -> None:
-    """The report must be about this very image, recipe, lock and rendering."""
+def require_same(*, recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, report: Report) -> None:
+    """Raises CheckFailed unless the report is about this very image, recipe, lock and rendering."""
     pairs = {
         "recipe's name": (recipe.name, report.name),
         "image": (image, report.image),

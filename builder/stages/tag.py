@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from builder.errors import TagError
 from builder.models.seal import Seal
-from builder.stages.seal import UNPROVEN
+from builder.stages.seal import UNPROVEN, unproven_names
 
 if TYPE_CHECKING:
     from builder.models.base import ImageId
@@ -23,6 +23,9 @@ class Tagger(Protocol):
     def tag(self, image: ImageId, reference: str) -> None:
         """Gives the image a name."""
 
+    def untag(self, reference: str) -> bool:
+        """Takes a name away; False when there was no such name."""
+
 
 class Pusher(Tagger, Protocol):
     """An engine that also uploads them."""
@@ -32,7 +35,7 @@ class Pusher(Tagger, Protocol):
 
 
 def tag(seal: Seal, engine: Tagger) -> tuple[str, ...]:
-    """Gives the sealed image its names, and gives those.
+    """Gives the sealed image its names, and gives those; final names take the place of its unproven ones.
 
     Raises TagError when the engine does not have that very image, or refuses a name.
     """
@@ -48,7 +51,26 @@ def tag(seal: Seal, engine: Tagger) -> tuple[str, ...]:
     for name in seal.names:
         engine.tag(seal.image, name)
         _is_sealed(engine, seal, name)
+    if not seal.unproven:
+        for name in _of_image(seal.image, unproven_names(seal.names), engine):
+            engine.untag(name)
     return seal.names
+
+
+def withdraw(image: ImageId, names: tuple[str, ...], engine: Tagger, *, keep: str) -> tuple[str, ...]:
+    """Takes names from an image that turned out faulty, and gives those that it had; `keep` is its name from then on.
+
+    An image without any name would be gone, and nobody could look into it.
+    """
+    had = _of_image(image, names, engine)
+    if had:
+        engine.tag(image, keep)
+    return tuple(name for name in had if engine.untag(name))
+
+
+def _of_image(image: ImageId, names: tuple[str, ...], engine: Tagger) -> tuple[str, ...]:
+    """Those of the names that are this image's."""
+    return tuple(name for name in names if (facts := engine.inspect(name)) and facts.id == image)
 
 
 def push(seal: Seal, engine: Pusher, progress: Progress) -> dict[str, str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.adapters.reports import Reports, state_folder
-from builder.errors import DiskError
+from builder.adapters.reports import Reports, read_report, state_folder
+from builder.errors import BuilderError, DiskError
 from builder.models.base import sha256_of
 from builder.models.report import Report
 from builder.models.seal import Seal
@@ -58,6 +58,27 @@ def test_report_that_cannot_be_read_counts_as_missing(tmp_path: Path, text: str)
     data, _ = Reports(tmp_path).write(report(FIRST))
     data.write_text(text)
     assert Reports(tmp_path).latest("demo") is None
+
+
+def test_report_is_found_by_its_image(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    for about in (report(FIRST), report(SECOND), report(SECOND, "other")):
+        reports.write(about)
+    assert reports.by_image(FIRST) == reports.by_image("1" * 12) == report(FIRST)
+    assert reports.by_image(SECOND) is None  # two recipes have it
+    assert [reports.by_image(text) for text in ("1" * 11, "demo", "../demo", "*", "3" * 64)] == [None] * 5
+
+
+def test_report_that_was_brought_is_read_or_refused(tmp_path: Path) -> None:
+    data, _ = Reports(tmp_path).write(report(FIRST))
+    assert read_report(data) == report(FIRST)
+    data.write_text('{"name": "demo"}')
+    with pytest.raises(BuilderError) as caught:
+        read_report(data)
+    assert (caught.value.what, caught.value.seen) == ("this is no report that can be read", "6 faults in it")
+    with pytest.raises(BuilderError) as caught:
+        read_report(tmp_path / "missing")
+    assert caught.value.seen == "No such file or directory"
 
 
 def test_nothing_half_written_stays(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from builder.errors import CheckFailed, EngineError, RecipeError
 from builder.models.base import ImageId
 from builder.models.engine import Completed, ImageFacts
 from builder.models.recipe import Recipe
-from builder.models.report import Outcome, Report
+from builder.models.report import Outcome, Proof, Report
 from builder.progress import Silent
-from builder.stages.check import check, expected, validate
+from builder.stages.check import ask, check, expected, validate
 from builder.stages.check_audit import AUDIT, Auditor
 
 LOWER = ("sha256:rootfs", "sha256:environment", "sha256:wheels")
@@ -254,3 +254,35 @@ def test_when_the_engine_goes_away_no_other_container_is_waited_for() -> None:
     with pytest.raises(EngineError, match="the engine went away"):
         run(examples.recipe(checks=checks), runner=runner)
     assert runner.removed.is_set()
+
+
+def failed_elsewhere(report: Report) -> Report:
+    """As `builder prove` leaves it when the GPU's host says FAIL."""
+    by = Proof(engine="Engine 28", host="gpu")
+    results = tuple(r.model_copy(update={"outcome": Outcome.FAIL, "proven": by}) for r in report.results)
+    return report.model_copy(update={"results": results})
+
+
+@pytest.mark.parametrize("carry_over", [True, False])
+def test_failure_that_another_host_saw_is_not_washed_away_by_a_host_that_cannot_see_it(carry_over: bool) -> None:
+    recipe = examples.recipe(checks=["nvidia-smi"], checks_carry_over=carry_over)
+    blind = examples.HostRunner(refused="could not select device driver")
+    before = failed_elsewhere(run(recipe, runner=blind))
+    assert outcomes(run(recipe, runner=blind, previous=before))["nvidia-smi"] is Outcome.FAIL
+    assert outcomes(run(recipe, runner=blind, previous=before, all_checks=True))["nvidia-smi"] is Outcome.UNPROVEN
+
+
+def test_failure_that_was_seen_here_is_asked_again() -> None:
+    recipe = examples.recipe(checks=[{"imports": {"modules": ["no_such_module"]}}])
+    runner = examples.HostRunner()
+    run(recipe, runner=runner, previous=run(recipe))
+    assert len(runner.ran) == 1
+
+
+def test_only_what_is_asked_for_is_asked() -> None:
+    recipe = examples.recipe(checks=[{"imports": {"modules": ["json"]}}, {"imports": {"modules": ["csv"]}}, "python"])
+    runner = examples.HostRunner()
+    given = {"recipe": recipe, "plan": examples.plan(), "lock": examples.lock(), "image": examples.image()}
+    (got,) = ask(frozenset({"imports-2"}), **given, runner=runner, progress=Silent())
+    assert (got.name, got.outcome, len(runner.ran)) == ("imports-2", Outcome.PASS, 1)
+    assert got.key == run(recipe).results[1].key

@@ -8,7 +8,7 @@ from builder.models.base import ImageId, sha256_of
 from builder.models.engine import ImageFacts
 from builder.models.seal import Seal
 from builder.progress import Progress, Silent
-from builder.stages.tag import push, tag
+from builder.stages.tag import push, tag, withdraw
 
 IMAGE = examples.image()
 OTHER = examples.image("sha256:other")
@@ -41,6 +41,9 @@ class Shelf:
     def tag(self, image: ImageId, reference: str) -> None:
         self.names[reference] = image
 
+    def untag(self, reference: str) -> bool:
+        return self.names.pop(reference, None) is not None
+
     def push(self, reference: str, progress: Progress) -> str:
         return f"sha256:{sha256_of(reference)}"
 
@@ -56,6 +59,29 @@ def test_name_moves_from_the_image_before() -> None:
     shelf.tag(OTHER.id, "demo:1.0")
     tag(seal("demo:1.0"), shelf)
     assert shelf.names["demo:1.0"] == IMAGE.id
+
+
+def test_final_names_take_the_place_of_the_unproven_ones() -> None:
+    shelf = Shelf(IMAGE, OTHER)
+    tag(seal("demo:1.0-unproven", "demo:latest-unproven", unproven=("nvidia-smi",)), shelf)
+    shelf.tag(OTHER.id, "demo:latest-unproven")
+    tag(seal(), shelf)
+    assert shelf.names == {"demo:1.0": IMAGE.id, "demo:latest": IMAGE.id, "demo:latest-unproven": OTHER.id}
+
+
+def test_names_of_a_faulty_image_are_taken_and_it_keeps_one_to_be_looked_at() -> None:
+    shelf = Shelf(IMAGE, OTHER)
+    tag(seal("demo:1.0-unproven", unproven=("nvidia-smi",)), shelf)
+    shelf.tag(OTHER.id, "demo:latest-unproven")
+    taken = withdraw(IMAGE.id, ("demo:1.0-unproven", "demo:latest-unproven"), shelf, keep="builder-staging/demo:x")
+    assert taken == ("demo:1.0-unproven",)
+    assert shelf.names == {"demo:latest-unproven": OTHER.id, "builder-staging/demo:x": IMAGE.id}
+
+
+def test_image_without_such_names_is_left_alone() -> None:
+    shelf = Shelf(IMAGE)
+    assert withdraw(IMAGE.id, ("demo:1.0-unproven",), shelf, keep="builder-staging/demo:x") == ()
+    assert shelf.names == {}
 
 
 def test_image_that_the_engine_lacks_is_not_tagged() -> None:
