@@ -112,7 +112,10 @@ def _authority(certificate: Anchor, place: str) -> Anchor | Fault:
     from cryptography import x509  # noqa: PLC0415
 
     def lacking(what: str) -> Fault:
-        remedy = "take the root that issued it: a leaf as an anchor fails in Python, curl, git, apt and uv alike"
+        remedy = (
+            "take the root that issued it: a leaf as an anchor fails at once in Python up to 3.12, requests, pip, git, "
+            "Node, uv and apt; `builder certs pin HOST` pins the root, and the leaf's key as an alarm"
+        )
         return Fault(what=what, where=place, seen=_subject(certificate), remedy=remedy)
 
     try:
