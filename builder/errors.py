@@ -127,3 +127,9 @@ class UntrustedError(BuilderError):
     """The doctor found what is wrong: TLS does not verify, or the clock is not right."""
 
     exit_code, kind = 17, "untrusted"
+
+
+class PinError(BuilderError):
+    """A pinned host shows another root or another key than its pin says."""
+
+    exit_code, kind = 18, "pin"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from builder.adapters.http_host import proxy_of, usable
 from builder.errors import RecipeError
 from builder.trust.reached import Target
 
@@ -48,6 +49,32 @@ def bundles_of(path: Path) -> tuple[Path, ...]:
     named = [_document(file).get("ssl_verify") for file in _files(path)]
     places = [Path(value).expanduser() for value in named if isinstance(value, str) and "/" in value]
     return tuple(dict.fromkeys(p for p in places if p.exists()))
+
+
+def proxies_of(path: Path) -> dict[Target, str]:
+    """The proxy of each channel's host by `proxy_servers`; empty for none. Those of the environment are not here.
+
+    As conda has it, which hands them to requests: a key of the file goes before the environment's of the same name,
+    NO_PROXY is for the environment's alone, and a scheme goes before `all` [S, requests' select_proxy].
+    Raises HostError for a proxy that cannot be used.
+    """
+    servers = {key: value for file in _files(path) for key, value in _servers(_document(file)).items()}
+    found = ((target, _proxy(target, servers)) for target in targets_of(channels_of(path)))
+    return {target: proxy and usable(proxy, f"{path}: proxy_servers") for target, proxy in found if proxy is not None}
+
+
+def _servers(document: dict[str, Any]) -> dict[str, str]:
+    return {key: str(value or "") for key, value in _mapping(document.get("proxy_servers")).items()}
+
+
+def _proxy(target: Target, servers: dict[str, str]) -> str | None:
+    for kind in ("https", "all"):
+        for key in (f"{kind}://{target.host}", kind):
+            if key in servers:
+                return servers[key]
+        if servers and proxy_of(f"https://{target}"):
+            return None
+    return None
 
 
 def _files(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import netrc
 import os
 import re
@@ -17,20 +18,30 @@ from builder.mirrors.transport import Unavailable
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that the environment names for a URL; None to go there directly. Raises HostError for SOCKS."""
+    """The proxy that the environment names for a URL; None to go there directly. Raises HostError: see `usable`."""
     parts = urlsplit(url)
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
+    return usable(proxy, "the proxy settings of the environment")
+
+
+def usable(proxy: str, where: str) -> str:
+    """The proxy with its scheme. Raises HostError for SOCKS and what is no URL."""
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        raise HostError(
-            "this kind of proxy is not known",
-            seen=f"{urlsplit(proxy).scheme}: in the proxy settings of the environment",
-            remedy="name an HTTP proxy in HTTPS_PROXY and HTTP_PROXY",
-        )
-    return proxy
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(proxy)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return proxy
+    shown = f"{proxy.partition('://')[0]}://{proxy.rpartition('@')[2].rpartition('://')[2]}"
+    raise HostError(
+        "a SOCKS proxy cannot be used" if proxy.startswith("socks") else "this proxy cannot be used",
+        where=where,
+        seen=shown,
+        remedy="name an HTTP proxy in HTTPS_PROXY, which goes before ALL_PROXY, or the host in NO_PROXY if it can be "
+        "reached directly",
+    )
 
 
 def split_login(url: str) -> tuple[str, str | None]:

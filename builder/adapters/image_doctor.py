@@ -18,9 +18,11 @@ from builder.adapters.tls_case import Options
 from builder.adapters.tls_doctor_many import examine_all
 from builder.adapters.trust_stores import Store, bundle_store
 from builder.errors import EngineError, NetworkError
+from builder.models.pin import Pin
 from builder.progress import Progress
 from builder.trust.certs import split_pem
 from builder.trust.diagnosis import VERIFIES, CrossCheck, Diagnosis
+from builder.trust.pins import IMAGE_FILE, parse_pins
 from builder.trust.reached import Target, Verdict
 
 _PATIENCE: Final = 60
@@ -30,13 +32,14 @@ _PARTIAL: Final = ("anchor-without-issuer", "pinned-leaf")
 
 
 def examine_in(image: str, targets: Sequence[Target], options: Options, progress: Progress) -> tuple[Diagnosis, ...]:
-    """Each host as the image sees it.
+    """Each host as the image sees it, with the pins that it was built with unless others are given.
 
-    Raises EngineError without an engine or the image, NetworkError without a Python in it.
+    Raises EngineError without an engine or the image, NetworkError without a Python in it, RecipeError for its pins.
     """
     answer = ask_in(image, targets, address=options.address)
     stores = (bundle_store(options.bundle),) if options.bundle else tuple(_stores(answer))
-    found = examine_all(targets, dataclasses.replace(options, stores=stores), progress)
+    pins = options.pins or _pins(answer, image)
+    found = examine_all(targets, dataclasses.replace(options, stores=stores, pins=pins), progress)
     return tuple(_with(one, image, answer, said) for one, said in zip(found, answer["hosts"], strict=True))
 
 
@@ -93,6 +96,11 @@ def _container(image: str, command: list[str]) -> Iterator[tuple[Any, str]]:
 def _stores(answer: dict[str, Any]) -> Iterator[Store]:
     for row in answer["stores"]:
         yield Store(row["name"], row["where"], row["users"], split_pem(row["text"].encode("latin-1")))
+
+
+def _pins(answer: dict[str, Any], image: str) -> tuple[Pin, ...]:
+    text = str(answer.get("pins", ""))
+    return parse_pins(text, f"{image}: {IMAGE_FILE}") if text else ()
 
 
 def _with(one: Diagnosis, image: str, answer: dict[str, Any], said: dict[str, Any]) -> Diagnosis:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -16,11 +16,12 @@ from builder.adapters.tls_dial import Dial
 from builder.adapters.tls_probe import plain_answer, portal_of
 from builder.adapters.together import Asked, together
 from builder.adapters.trust_stores import Store, bundle_store, find_stores
+from builder.models.pin import Pin
 from builder.trust.certs import Cert, read
 from builder.trust.diagnosis import VERIFIES, StoreVerdict, fields_of, middle, named_clock, sentence_of
 from builder.trust.graph import Graph
 from builder.trust.names import unrelated
-from builder.trust.reached import Reached
+from builder.trust.reached import Reached, Target
 from builder.trust.rules import Judgement, Problem, judge
 
 WRONG_CLOCK: Final = 120.0
@@ -46,8 +47,14 @@ class Options:
     http_port: int = 80
     stores: tuple[Store, ...] | None = None
     """Instead of this host's, as those of an image."""
+    seek: bool = False
+    """Whether this host's stores are looked through for what may help all the same."""
     also: tuple[Path, ...] = ()
     """Bundles besides these, as `ssl_verify` of a .condarc names one."""
+    pins: tuple[Pin, ...] = ()
+    """What is known of hosts beforehand; those of others are passed over."""
+    proxies: Mapping[Target, str] = field(default_factory=dict)
+    """The proxies of hosts that have one of their own, as `proxy_servers` of a .condarc names it."""
 
 
 @dataclass(kw_only=True)
@@ -250,7 +257,7 @@ class Case:
     @cached_property
     def all_stores(self) -> tuple[Store, ...]:
         """Every store that is here, also when one alone is to judge."""
-        return tuple({*self.stores, *(find_stores() if self.options.stores is None else ())})
+        return tuple({*self.stores, *(find_stores() if self.options.stores is None or self.options.seek else ())})
 
 
 def _first(judgement: Judgement) -> str:

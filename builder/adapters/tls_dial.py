@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -31,10 +32,13 @@ class DialError(Exception):
 class Dial:
     """Connects to one target as often as needed; its name is resolved once."""
 
-    def __init__(self, target: Target, *, timeout: float = _CONNECT, address: str | None = None) -> None:
-        """address: there, whatever the name resolves to, and by no proxy. Raises HostError for an unknown proxy."""
-        self.target, self.fixed, self._timeout = target, address, timeout
-        self._proxy = None if address else proxy_of(f"https://{target}")
+    def __init__(
+        self, target: Target, *, timeout: float = _CONNECT, address: str | None = None, proxy: str | None = None
+    ) -> None:
+        """address: there, whatever the name resolves to, and by no proxy. proxy: instead of what the environment names;
+        empty for none. Raises HostError for a proxy that cannot be used."""
+        self.target, self._fixed, self._timeout = target, address, timeout
+        self._proxy = "" if address else proxy_of(f"https://{target}") if proxy is None else proxy
         self.shown_proxy = split_login(self._proxy)[0] if self._proxy else None
         self._addresses: list[str] = [address] if address else []
 
@@ -42,6 +46,10 @@ class Dial:
     def address(self) -> str:
         """Where the connection goes; empty before the first one."""
         return self._addresses[0] if self._addresses else ""
+
+    def at(self, port: int, *, timeout: float) -> Dial:
+        """The same host by the same way, at another port."""
+        return Dial(replace(self.target, port=port), timeout=timeout, address=self._fixed, proxy=self._proxy)
 
     def open(self) -> socket.socket:
         """A connection on which TLS may begin. Raises DialError."""

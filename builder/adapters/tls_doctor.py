@@ -30,6 +30,7 @@ from builder.trust.diagnosis import (
     rows_of,
     sentence_of,
 )
+from builder.trust.pins import held_against, pin_for
 from builder.trust.reached import Reached, Target, Trouble, Verdict
 
 __all__ = ["Options", "examine"]
@@ -38,7 +39,7 @@ _OLD = {"SSLv3": "SSL 3", "TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1"}
 
 def examine(target: Target, options: Options) -> Diagnosis:
     """The diagnosis of one host. Raises RecipeError for an unreadable bundle, HostError for an unknown proxy."""
-    dial = Dial(target, address=options.address)
+    dial = Dial(target, address=options.address, proxy=options.proxies.get(target))
     given = _given(options)
     for path in options.try_files:
         bundle_store(path)  # a file that cannot be read is told before anything is asked
@@ -93,7 +94,8 @@ def _diagnosis(case: Case) -> Diagnosis:
         detail = f"a cipher or key exchange that is no longer taken ({odd[0]})"
         trouble = Trouble(cause="protocol-too-old", detail=detail)
         return of_trouble(dataclasses.replace(case.reached, trouble=trouble))
-    ends = case.judgement.path.top if case.unanchored else None
+    path = case.judgement.path
+    pin = pin_for(case.options.pins, case.dial.target)
     return Diagnosis(
         target=case.dial.target,
         cause=cause,
@@ -106,7 +108,9 @@ def _diagnosis(case: Case) -> Diagnosis:
         also=tuple(case.also(cause)),
         remedies=tuple(Trial(case).all(cause, fields)),
         clients=_clients(case, cause),
-        issuer=ends,
+        issuer=path.top if case.unanchored else None,
+        path=path.certs,
+        pin=held_against(pin, path.certs) if pin else None,
     )
 
 
@@ -153,7 +157,8 @@ def _strict_agrees(case: Case, cause: str, verdict: Verdict) -> bool:
 
 def _evidence(case: Case) -> Iterator[str]:
     reached = case.reached
-    way = f" by the proxy {reached.proxy}" if reached.proxy else ""
+    own = " that proxy_servers names" if case.dial.target in case.options.proxies else ""
+    way = f" by the proxy {reached.proxy}{own}" if reached.proxy else ""
     yield f"connected to {reached.address}{way}, {reached.version}, {len(case.sent)} certificates sent"
     dates = [r for r in (reached, *case.neighbours_there) if r.drift is not None]
     if dates and (abs(case.drift or 0) > WRONG_CLOCK or case.causes & DATES):

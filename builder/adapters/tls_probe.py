@@ -121,8 +121,9 @@ def drift_of(date: str) -> float | None:
 def _unverified() -> ssl.SSLContext:
     """Takes what is presented, by the oldest protocol and the weakest key too: to read it, not to rely on it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    # The chain is looked at here and judged elsewhere; `attempt` is what verifies.
+    context.check_hostname = False  # builder-audit: allow PY002 a chain that does not verify has to be read as well
+    context.verify_mode = ssl.CERT_NONE  # builder-audit: allow PY002 nothing that is sent or read here is relied on
     with warnings.catch_warnings(), contextlib.suppress(ssl.SSLError, ValueError):
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -159,9 +160,7 @@ def _ask(connection: socket.socket, host: str) -> bytes:
 def _plain(dial: Dial, port: int | None) -> socket.socket:
     if port is None:
         return dial.open()
-    from dataclasses import replace  # noqa: PLC0415
-
-    return Dial(replace(dial.target, port=port), timeout=_ANSWER, address=dial.fixed).open()
+    return dial.at(port, timeout=_ANSWER).open()
 
 
 def _no_handshake(dial: Dial, error: OSError) -> dict[str, Any]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 import typer.core
 
-from builder.errors import EngineError, NetworkError, UntrustedError
+from builder.cli.trusted import RecipeName, stores_of
+from builder.errors import EngineError, NetworkError, PinError, UntrustedError
 
 if TYPE_CHECKING:
-    from builder.adapters.engine_doctor import Checkup
     from builder.adapters.tls_doctor import Options
     from builder.trust.diagnosis import Diagnosis
     from builder.trust.reached import Target
@@ -26,12 +24,14 @@ _EXAMPLES: Final = (
     ("builder doctor https://example.org:8443/x", "the same, by a URL"),
     ("builder doctor ~/.condarc", "every channel in it"),
     ("builder doctor HOST --bundle site.pem", "would it verify with this bundle?"),
-    ("builder doctor HOST --in my/image", "asked by the image's own Python, with its stores"),
+    ("builder doctor HOST --recipe quickstart", "with the recipe's bundle, and held against its pins"),
+    ("builder doctor HOST --in my/image", "asked by the image's own Python, with its stores and pins"),
     ("builder doctor clock", "is the clock right?"),
 )
 _CODES: Final = (
     ("0", "It verifies; the clock is right; an engine is there."),
     (str(UntrustedError.exit_code), "It does not verify, and the cause is named; the clock is wrong."),
+    (str(PinError.exit_code), "It verifies, and is not what the recipe or the image has pinned."),
     (str(NetworkError.exit_code), "It could not be asked: no name, no connection, no answer."),
     (str(EngineError.exit_code), "No container engine answers (`doctor engine`, `--in`)."),
 )
@@ -96,6 +96,7 @@ def host(
     try_: Annotated[
         list[Path] | None, typer.Option("--try", metavar="FILE", help="Certificates that might be the remedy.")
     ] = None,
+    recipe: RecipeName = None,
     against: _Against = None,
     address: Annotated[
         str | None, typer.Option(metavar="IP", help="Ask there, whatever the name resolves to, and by no proxy.")
@@ -109,8 +110,15 @@ def host(
     """Why does TLS to a host fail? Names one cause, with evidence and the smallest change that was tried and helps."""
     from builder.adapters.tls_doctor import Options
 
+    if image and recipe:
+        raise typer.BadParameter("an image has stores and pins of its own", param_hint="--recipe")
+    stores, pins = stores_of(recipe, bundle, as_json=True) if recipe else (None, ())
     options = Options(
         bundle=bundle,
+        stores=stores,
+        seek=bool(recipe),
+        pins=pins,
+        proxies=_named_proxies(targets),
         try_files=tuple(try_ or ()),
         against=tuple(against) if against is not None else None,
         address=address,
@@ -122,6 +130,8 @@ def host(
         raise typer.Exit(NetworkError.exit_code)
     if any(not d.verifies for d in found):
         raise typer.Exit(UntrustedError.exit_code)
+    if any(d.alarm for d in found):
+        raise typer.Exit(PinError.exit_code)
 
 
 @app.command()
@@ -145,12 +155,13 @@ def clock(against: _Against = None, as_json: _Json = False) -> None:
 def engine(as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False) -> None:
     """Is there a container engine to build with? Names what is there, and each thing that is missing or too old."""
     from builder.adapters.engine_doctor import as_error, examine
+    from builder.cli.engine_text import document, show
 
     found = examine()
     if as_json:
-        print(json.dumps(_document(found), indent=2))
+        print(json.dumps(document(found), indent=2))
     else:
-        _show(found)
+        show(found)
     if found.faults:
         raise typer.Exit(EngineError.exit_code) if as_json else as_error(found.faults)
 
@@ -181,6 +192,12 @@ def _named_bundles(words: list[str]) -> tuple[Path, ...]:
     return tuple(path for word in words if is_condarc(word) for path in bundles_of(Path(word)))
 
 
+def _named_proxies(words: list[str]) -> dict[Target, str]:
+    from builder.adapters.condarc_targets import is_condarc, proxies_of
+
+    return {target: proxy for w in words if is_condarc(w) for target, proxy in proxies_of(Path(w)).items()}
+
+
 def _examined(
     targets: tuple[Target, ...], options: Options, *, image: str | None, as_json: bool
 ) -> tuple[Diagnosis, ...]:
@@ -207,46 +224,3 @@ def _print(found: tuple[Diagnosis, ...], *, as_json: bool, pem: bool) -> None:
         show(found[0])
     else:
         show_many(found)
-
-
-def _show(found: Checkup) -> None:
-    from builder.cli.display import table
-
-    rows = list(_rows(found))
-    table(("part", "version", "needed", "where"), rows)
-    if not found.faults:
-        print("\nBuilds can run here.")
-
-
-def _rows(found: Checkup) -> Iterator[tuple[str, str, str, str]]:
-    from builder.adapters.engine_doctor import BUILDX_FLOOR, ENGINE_FLOOR
-    from builder.cli.amounts import amount_text
-
-    if engine := found.engine:
-        yield "engine", engine.version, _floor(ENGINE_FLOOR), f"{engine.address} ({engine.system})"
-        free = f", {amount_text(found.free, 'bytes')} free" if found.free is not None else ""
-        kind = "containerd's" if engine.containerd_store else "the engine's own"
-        yield "image store", engine.storage, "", f"{engine.root}{free}; {kind}"
-    if found.buildx:
-        yield "buildx", found.buildx.version, _floor(BUILDX_FLOOR), str(found.buildx.path)
-    for client in found.clients:
-        yield "docker client", client.version, "", str(client.path)
-    if found.reached:
-        yield "a build's files", found.feeding or "", "", found.reached
-
-
-def _floor(numbers: tuple[int, int]) -> str:
-    return ">= " + ".".join(map(str, numbers))
-
-
-def _document(found: Checkup) -> dict[str, Any]:
-    return {
-        "usable": not found.faults,
-        "engine": found.engine and found.engine.model_dump(mode="json"),
-        "buildx": found.buildx and found.buildx.model_dump(mode="json"),
-        "clients": [client.model_dump(mode="json") for client in found.clients],
-        "feeding": found.feeding,
-        "reached": found.reached,
-        "free": found.free,
-        "faults": [dataclasses.asdict(fault) for fault in found.faults],
-    }

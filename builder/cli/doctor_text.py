@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from builder.trust.diagnosis import CrossCheck, Diagnosis
+    from builder.trust.pins import PinVerdict
     from builder.trust.remedies import Remedy
 
 
 def show(found: Diagnosis) -> None:
     """The sentence, what to do, who is affected, and what was seen."""
     from builder.cli.display import table
+    from builder.trust.pins import sentences
 
     print(found.sentence)
     for line in found.also:
         print(f"  besides: {line}")
+    for line in sentences(found.pin) if found.pin else ():
+        print(line)
     for number, remedy in enumerate(found.remedies, start=1):
         _show_remedy(remedy, "To do: " if len(found.remedies) == 1 else f"To do, {number}: ")
     for line in _clients(found):
@@ -40,19 +44,26 @@ def show(found: Diagnosis) -> None:
         print()
         checks = [(c.who, _said(c), "agrees" if c.agrees else "differs: see the chain") for c in found.cross_checks]
         table(("cross-check", "says", ""), checks)
+    if found.chain:
+        print(f"\nNot looked at: {'; '.join(found.not_looked_at)}.")
 
 
 def show_many(found: tuple[Diagnosis, ...]) -> None:
     """A line for each host; then each cause once, with its evidence."""
     from builder.cli.display import table
 
-    styles = {"verifies": "green"} | {d.cause: "red" for d in found if not d.verifies}
-    table(("host", "cause"), [(str(d.target), d.cause) for d in found], styles=styles)
+    causes = [f"{d.cause}, not as pinned" if d.alarm else d.cause for d in found]
+    styles = dict.fromkeys(causes, "red") | {"verifies": "green"}
+    proxies = any(d.reached.proxy for d in found)
+    rows = [(str(d.target), c, d.reached.proxy or "none") for d, c in zip(found, causes, strict=True)]
+    table(("host", "cause", "proxy"), rows, styles=styles) if proxies else table(
+        ("host", "cause"), [row[:2] for row in rows], styles=styles
+    )
     said: set[tuple[str, str]] = set()
     for one in found:
         issuer = one.issuer.subject if one.issuer else str(one.target)
         same = (one.cause, issuer if one.cause == "interception" else str(one.target))
-        if one.verifies or same in said:
+        if (one.verifies and not one.alarm) or same in said:
             continue
         said.add(same)
         print()
@@ -81,12 +92,19 @@ def document(found: Diagnosis) -> dict[str, Any]:
         "cross_checks": [dataclasses.asdict(check) for check in found.cross_checks],
         "remedies": [_remedy(remedy) for remedy in found.remedies],
         "clients": found.clients and dataclasses.asdict(found.clients),
+        "pin": pin_document(found.pin) if found.pin else None,
+        "not_looked_at": list(found.not_looked_at),
     }
 
 
 def pem_of(found: Diagnosis) -> str:
     """What a remedy would have trusted; empty when none does."""
     return "".join(c.pem for r in found.remedies for c in r.add)
+
+
+def pin_document(verdict: PinVerdict) -> dict[str, Any]:
+    """What was pinned, what was seen, and whether that is an alarm."""
+    return {**dataclasses.asdict(verdict), "pin": verdict.pin.model_dump(mode="json"), "alarm": verdict.alarm}
 
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:

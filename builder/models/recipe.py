@@ -91,7 +91,8 @@ class Trust(Model):
     extra: tuple[RelativePath, ...] = ()
     """PEM files of the site's own roots, relative to the recipe."""
     pins: tuple[Pin, ...] = ()
-    """Hosts of an isolated network: the `root` that each one's certificate comes from, a `backup` root, its own `key`."""
+    """Hosts of an isolated network, as `builder certs pin HOST` prints them: `host`, the `root` that its certificate
+    comes from, a `backup` root, its own `key`."""
 
     @field_validator("pins")
     @classmethod

@@ -26,6 +26,7 @@ from builder.stages.plan_model import model_layers, with_model, workshop_layers
 from builder.stages.plan_packages import package_layers
 from builder.stages.plan_trust import TRUST_VARIABLES, debconf_answers, trust_layer
 from builder.trust.layout import BUNDLE
+from builder.trust.pins import pins_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,7 +86,7 @@ def plan(
             *packages,
             *model,
             *configuration,
-            trust_layer(lock, prefix, python=recipe.python, family=family),
+            trust_layer(lock, prefix, python=recipe.python, family=family, more=pins_files(recipe.trust.pins)),
         ),
         config=with_model(_config(recipe, lock, prefix), recipe),
     )

@@ -293,7 +293,8 @@ _TABLE: Final = (
         id="proxy-refused",
         sentence="The proxy {proxy} does not let {host} through: {detail}.",
         side="network",
-        cure="check HTTPS_PROXY and its login; put {host} into NO_PROXY if it is to be reached directly",
+        cure="check HTTPS_PROXY, or proxy_servers of the .condarc, and its login; put {host} into NO_PROXY if it is to "
+        "be reached directly",
         answered=False,
     ),
 )

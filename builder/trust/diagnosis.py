@@ -10,6 +10,7 @@ from builder.trust.causes import CAUSES, Cause
 from builder.trust.certs import Cert
 from builder.trust.clients import Affected, affected
 from builder.trust.graph import Graph
+from builder.trust.pins import PinVerdict
 from builder.trust.reached import Reached, Target, Verdict
 from builder.trust.remedies import Remedy
 from builder.trust.rules import Judgement, Problem
@@ -78,6 +79,10 @@ class Diagnosis:
     clients: Affected | None = None
     issuer: Cert | None = None
     """The top of a path that no anchor ends: what unrelated hosts under interception share."""
+    path: tuple[Cert, ...] = ()
+    """From the host's own certificate as far up as it leads."""
+    pin: PinVerdict | None = None
+    """None: nobody pinned this host, or there is no chain."""
 
     @property
     def verifies(self) -> bool:
@@ -88,6 +93,22 @@ class Diagnosis:
     def answered(self) -> bool:
         """False when nothing could be asked."""
         return CAUSES[self.cause].answered
+
+    @property
+    def alarm(self) -> bool:
+        """True when the host is not what was pinned, whether its chain verifies or not."""
+        return self.pin is not None and self.pin.alarm
+
+    @property
+    def not_looked_at(self) -> tuple[str, ...]:
+        """What might be wrong as well: nobody looked."""
+        pins = () if self.pin else ("pins, of which none is given for it",)
+        return ("revocation (OCSP, CRLs)", *pins)
+
+
+def only_dates(found: Diagnosis) -> bool:
+    """True when the chain verifies, or would at some other time: the leaf, an intermediate or the root has expired."""
+    return found.cause in (VERIFIES, "strict", "expired-leaf", "expired-intermediate", "expired-root")
 
 
 def sentence_of(cause: str, target: Target, **fields: str) -> str:

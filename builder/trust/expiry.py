@@ -43,10 +43,13 @@ class Limit:
 
     days: int
     share: float
+    within: int | None = None
+    """Days from which on the share no longer counts: a leaf of ten years has time enough with two left."""
 
 
 LIMITS: Final[Mapping[Role, Limit]] = {
-    Role.LEAF: Limit(days=3, share=1 / 4),  # ACME clients renew at a third; at a quarter that has failed for a while
+    # ACME clients renew at a third of 45 to 90 days; at a quarter that has failed for a while.
+    Role.LEAF: Limit(days=3, share=1 / 4, within=30),
     Role.INTERMEDIATE: Limit(days=60, share=1 / 20),
     Role.ROOT: Limit(days=365, share=0.0),
 }
@@ -95,7 +98,11 @@ def judged(certificates: Iterable[Cert], *, at: datetime, limits: Mapping[Role, 
 def limits_with(days: int | None = None, share: float | None = None) -> dict[Role, Limit]:
     """The limits, with a user's own number of days or share for every role."""
     return {
-        role: Limit(days=limit.days if days is None else days, share=limit.share if share is None else share)
+        role: Limit(
+            days=limit.days if days is None else days,
+            share=limit.share if share is None else share,
+            within=limit.within if share is None else None,
+        )
         for role, limit in LIMITS.items()
     }
 
@@ -115,6 +122,6 @@ def _state(certificate: Cert, at: datetime, days: int, share: float, limit: Limi
         return State.NOT_YET, f"begins on {certificate.not_before:%Y-%m-%d}"
     if days < limit.days:
         return State.DUE, f"fewer than {limit.days} days left"
-    if share < limit.share:
+    if share < limit.share and (limit.within is None or days < limit.within):
         return State.DUE, f"less than {limit.share:.0%} of its lifetime left"
     return State.FINE, ""

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from builder.errors import Fault, RecipeError
 from builder.models.lock import Certificate
 from builder.models.pin import Pin
+from builder.models.plan import File
 from builder.trust.certs import Cert, parsed
 from builder.trust.reached import Target
 
@@ -40,7 +41,7 @@ class PinVerdict:
 
     pin: Pin
     root: Root
-    """Which of the two the chain ends in; `none` where it ends in no root."""
+    """Which of the two the chain ends in; `none` where it ends in no root, so that it does not verify anyway."""
     key: Key
     root_seen: str
     """The subject in which the chain ends, and its fingerprint."""
@@ -50,7 +51,7 @@ class PinVerdict:
     @property
     def alarm(self) -> bool:
         """True where the chain is not what was pinned."""
-        return self.root in ("other", "none") or self.key == "other"
+        return self.root == "other" or self.key == "other"
 
 
 def pin_for(pins: Iterable[Pin], target: Target) -> Pin | None:
@@ -73,7 +74,7 @@ def sentences(verdict: PinVerdict) -> Iterator[str]:
     """What a person has to know of it, an alarm first."""
     host = verdict.pin.host
     ask = f"ask those who run {host} by another way; if it is their doing, `builder certs pin {host}` gives the new pin"
-    if verdict.root in ("other", "none"):
+    if verdict.root == "other":
         yield f"Alarm: the chain of {host} ends in {verdict.root_seen}, which is not pinned: {ask}."
     if verdict.key == "other":
         seen = f"{verdict.key_seen}, pinned is {verdict.pin.key}"
@@ -165,6 +166,11 @@ def pins_text(pins: Sequence[Pin]) -> str:
     """The file that an image has them in: sorted by host."""
     rows = [pin.model_dump(mode="json", exclude_none=True) for pin in sorted(pins, key=lambda p: p.host)]
     return json.dumps({"version": 1, "pins": rows}, indent=2, sort_keys=True) + "\n"
+
+
+def pins_files(pins: Sequence[Pin]) -> tuple[File, ...]:
+    """The file, for the trust layer of an image that has any."""
+    return (File(path=IMAGE_FILE, content=pins_text(pins)),) if pins else ()
 
 
 def parse_pins(text: str, where: str) -> tuple[Pin, ...]:

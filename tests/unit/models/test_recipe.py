@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -120,6 +121,35 @@ def test_a_lock_depends_on_the_text_of_the_site_s_roots():
     assert recipe().inputs_digest(("a",)) != recipe().inputs_digest(("b",)) != recipe().inputs_digest()
 
 
-def test_what_is_not_built_yet_is_refused():
-    with pytest.raises(ValidationError, match="pins cannot be built yet"):
-        recipe(trust={"pins": ["a.example"]})
+A, B = "a" * 64, "b" * 64
+
+
+def test_a_pin_is_a_root_a_backup_and_a_key():
+    key = "q" * 43 + "="
+    pin = {"host": "mirror.site:8443", "root": A, "backup": B, "key": key}
+    (found,) = recipe(trust={"pins": [pin]}).trust.pins
+    assert found.key_sha256 == base64.b64decode(key).hex()
+    assert recipe(trust={"pins": [pin | {"key": found.key_sha256}]}).trust.pins[0].key_sha256 == found.key_sha256
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ([{"host": "m.site", "root": A, "backup": A}], "the backup is the root itself"),
+        ([{"host": "m.site", "root": A}], "Field required"),
+        ([{"host": "m.site", "root": A[:40], "backup": B}], "should match pattern"),
+        ([{"host": "m.site", "root": A, "backup": B, "key": "sha1"}], "should match pattern"),
+        ([{"host": "https://m.site/", "root": A, "backup": B}], "should match pattern"),
+        ([{"host": "m.site:65536", "root": A, "backup": B}], "no port is above 65535"),
+        ([{"host": "m.site", "root": A, "backup": B}] * 2, "m.site is pinned twice"),
+        (["m.site"], "should be an object"),
+    ],
+)
+def test_a_pin_that_could_not_hold_is_refused(pins, said):
+    with pytest.raises(ValidationError, match=said):
+        recipe(trust={"pins": pins})
+
+
+def test_a_lock_depends_on_the_pins():
+    pins = [{"host": "m.site", "root": A, "backup": B}]
+    assert recipe(trust={"pins": pins}).inputs_digest() != recipe().inputs_digest()
