@@ -124,6 +124,7 @@ class Engine:
         timeout: int,
         gpus: bool = False,
         alters: bool = False,
+        sees_all: bool = False,
         memory: int | None = 4 << 30,
     ) -> Completed:
         """Runs a program in a fresh, locked-down container of the image and removes the container, whatever happens.
@@ -137,6 +138,7 @@ class Engine:
             timeout=timeout,
             gpus=gpus,
             alters=alters,
+            sees_all=sees_all,
             memory=memory if facts.memory_limit else None,
             pids=facts.pids_limit,
         )

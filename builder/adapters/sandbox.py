@@ -1,4 +1,7 @@
-"""One locked-down container for one check: no network, no privileges, no writing but in /tmp, and gone afterwards."""
+"""One locked-down container for one check: no network, no privileges, no writing but in /tmp, and gone afterwards.
+
+One that `sees_all` has the image's own /tmp instead, nothing that it could write, and the right to read every file.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,8 @@ class Sandbox:
     gpus: bool
     alters: bool
     """As root, with a root file system that can be written: what is changed goes with the container."""
+    sees_all: bool
+    """As root that may read every file: root without capabilities is refused what belongs to others."""
     memory: int | None
     """Bytes."""
     pids: bool
@@ -57,18 +62,19 @@ class Sandbox:
         host = api.create_host_config(
             network_mode="none",
             cap_drop=["ALL"],
+            cap_add=["DAC_READ_SEARCH"] if self.sees_all else None,
             security_opt=["no-new-privileges"],
             pids_limit=1024 if self.pids else None,
             mem_limit=self.memory,
             read_only=not (self.gpus or self.alters),
-            tmpfs={"/tmp": "rw,exec,nosuid,mode=1777"},  # noqa: S108 - the container's
+            tmpfs={} if self.sees_all else {"/tmp": "rw,exec,nosuid,mode=1777"},  # noqa: S108 - the container's
             device_requests=[{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}] if self.gpus else None,
         )
         return {
             "image": self.image,
             "entrypoint": [self.argv[0]],
             "command": list(self.argv[1:]),
-            "user": "0" if self.alters else None,
+            "user": "0" if self.alters or self.sees_all else None,
             "stdin_open": True,
             "host_config": host,
             "labels": {_OWNER: owner(), _DEADLINE: str(int(time.time()) + self.timeout + _GRACE)},

@@ -72,6 +72,8 @@ class CheckScript:
     """The arguments that a recipe has to give."""
     alters: bool = False
     """It changes files of its container, as root; only such a check has a root that can be written."""
+    sees_all: bool = False
+    """It looks at files of everybody, the image's own /tmp among them; it runs as root, and can write nowhere."""
     parts: tuple[str, ...] = ()
     """Further files of this folder that run before the script."""
     measures: Callable[[Recipe, Mapping[str, Any]], tuple[str, ...]] = lambda *_: ()
@@ -158,6 +160,10 @@ def _user(subject: Subject) -> dict[str, JsonValue]:
 QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
 """The parts that make, measure and choose int8 models, in the order in which they run after the prelude."""
 
+def _prefix(subject: Subject) -> dict[str, JsonValue]:
+    return {"prefix": subject.plan.prefix}
+
+
 CHECKS: Mapping[str, CheckScript] = {
     "python": CheckScript(
         title="the recipe's Python, found by every kind of shell",
@@ -237,6 +243,14 @@ CHECKS: Mapping[str, CheckScript] = {
         reads=_ALL_BUT_TRUST,
         given=_packages,
         parts=("_tree.py", "_owners.py"),
+    ),
+    "secrets": CheckScript(
+        title="no key, token, cache, log or history is left behind",
+        reads=_ALL_BUT_TRUST,
+        arguments={"allow": judges.reasons},
+        given=_prefix,
+        sees_all=True,
+        parts=("_tree.py", "_owners.py", "_secrets.py"),
     ),
     "command": CheckScript(
         title="a program of the recipe's own ends as the recipe says",

@@ -44,6 +44,13 @@ def paths(value: object) -> str | None:
     return None if fits else "has to be a list of absolute paths, in which * stands for anything"
 
 
+def reasons(value: object) -> str | None:
+    """Absolute paths, in which `*` stands for anything, and why each may be there."""
+    known = value if isinstance(value, dict) else {}
+    fits = paths(list(known)) is None and all(isinstance(why, str) and why.strip() for why in known.values())
+    return None if fits else 'has to be paths with a reason each, as in {/etc/site.key: "the key of the test server"}'
+
+
 def pattern(value: object) -> str | None:
     """A text that has to be in a program's output, or a regular expression."""
     return None if isinstance(value, str) else "has to be a text or a regular expression; an empty one asks for silence"

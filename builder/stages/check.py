@@ -62,10 +62,12 @@ class Runner(Protocol):
         timeout: int,
         gpus: bool = False,
         alters: bool = False,
+        sees_all: bool = False,
     ) -> Completed:
         """Runs a program in a locked-down container, removed afterwards; timeout in seconds.
 
-        alters: as root, with a root file system that can be written.
+        alters: as root, with a root file system that can be written. sees_all: with every file of the image in sight,
+        whoever owns it, and none that can be written.
         """
 
 
@@ -249,6 +251,7 @@ def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> Che
             timeout=one.asked.timeout,
             gpus=one.script.needs_gpu,
             alters=one.script.alters,
+            sees_all=one.script.sees_all,
         )
         answer = answer_of(completed, timeout=one.asked.timeout)
     return CheckResult(

@@ -101,7 +101,9 @@ class Lab:
         script = change(text).encode()
         assert change(text) == text or script != text.encode()
         argv = (python, "-B", "-c", _BOOT, str(len(script)), json.dumps(arguments))
-        done = self.engine.run_check(image, argv=argv, stdin=script, timeout=timeout, alters=CHECKS[check].alters)
+        entry = CHECKS[check]
+        kinds = {"alters": entry.alters, "sees_all": entry.sees_all}
+        done = self.engine.run_check(image, argv=argv, stdin=script, timeout=timeout, **kinds)
         return answer_of(done, timeout=timeout)
 
     def close(self) -> None:

@@ -121,7 +121,7 @@ def odd(api: docker.APIClient) -> Iterator[str]:
 
 
 EFFECTIVE = [
-    ("CURL001", "/etc/profile.d/x.sh:2:1"),
+    ("CURL001", "/etc/profile.d/x.sh:2:6"),
     ("CURL001", "/root/.curlrc:1:1"),
     ("NPM001", "/srv/app/.npmrc:1:1"),
     ("PIP001", "/venv/pip.conf:2:1"),

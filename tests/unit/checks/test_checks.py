@@ -58,10 +58,7 @@ def test_every_action_is_read_by_the_checks_of_what_is_installed() -> None:
         (
             "xyz",
             "there is no check named xyz",
-            (
-                "known: python, imports, trust, condarc, cuda, cudnn, nvidia-smi, onnx-export, clock, user, packages, "
-                "command"
-            ),
+            "known: " + ", ".join(CHECKS),
         ),
         (
             {"trust": {"bundle": "/x"}},

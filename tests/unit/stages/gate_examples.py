@@ -124,6 +124,7 @@ class HostRunner:
         timeout: int,
         gpus: bool = False,
         alters: bool = False,
+        sees_all: bool = False,
     ) -> Completed:
         assert not alters, "this runs on the host itself"
         self.ran.append(argv)
