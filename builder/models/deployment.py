@@ -28,12 +28,13 @@ Scheme = Literal[
     "dynamic int8",
     "dynamic uint8",
     "dynamic int7",
+    "none",
 ]
-"""`auto`, or a configuration of `builder/checks/_quantization.py`."""
+"""`auto`, a configuration of `builder/checks/_quantization.py`, or `none`: the float model as it is."""
 
 
 class Gates(Model):
-    """What the int8 model must reach against the one that it is made from, on the half that did not calibrate it."""
+    """What the int8 model must reach against the one that it is made from, on samples that did not calibrate it."""
 
     sqnr_db: float = 20.0
     """Signal to quantization noise, in decibels."""
@@ -44,7 +45,7 @@ class Gates(Model):
     agreement: Share = 0.98
     """Share of samples whose largest output is the same one."""
     accuracy_drop: Share = 0.01
-    """Accuracy lost, where `calibration` brings labels."""
+    """Accuracy lost, where there are labels."""
     int8_weights: Share = 0.9
     """Share of the weights that are int8."""
     size_ratio: Share = 0.35
@@ -61,8 +62,9 @@ class Deployed(Model):
     weights: PlainPath | None = None
     """A file of torch weights (a state_dict) for what the factory gives."""
     calibration: Source
-    """`module:function` that gives representative inputs, or inputs and labels; or an `.npz` file of them. One half
-    calibrates, on the other the quality is measured."""
+    """`module:function` that gives representative inputs, or inputs and labels; or an `.npz` file of them."""
+    evaluation: Source | None = None
+    """The same, held out: what the quality is measured on. Left out, every second sample of `calibration` is."""
     files: tuple[PlainPath, ...] = ()
     """Modules and data that the functions import and read, below the recipe's folder."""
     scheme: Scheme = "auto"
@@ -82,7 +84,7 @@ class Deployed(Model):
 
     def paths(self) -> tuple[str, ...]:
         """Every file of it, below the recipe's folder."""
-        named = (self.onnx, self.weights, self.calibration, *self.files)
+        named = (self.onnx, self.weights, self.calibration, self.evaluation, *self.files)
         return tuple(dict.fromkeys(path for path in named if path and ":" not in path))
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from builder.models.plan import Action, File, Healthcheck, ImageConfig, Layer
+from builder.serving.files import COMMANDS, PORTS, runtime_files, workshop_files
 from builder.stages.plan_packages import package_layers
 
 if TYPE_CHECKING:
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
     from builder.models.lock import Lock, WorkshopLock
     from builder.models.recipe import Recipe
     from builder.serving.files import Script
-
-PORTS = (8080, 8081)
-"""HTTP and gRPC, as MLServer has them."""
-
-COMMANDS = "/opt/builder/bin"
-"""On PATH: predict, selftest, healthcheck, serve."""
 
 HEALTHCHECK = Healthcheck(
     test=(f"{COMMANDS}/healthcheck",), interval="30s", timeout="10s", start_period="20s", retries=3
@@ -41,8 +36,6 @@ def model_layers(
     """
     if recipe.model is None or lock.workshop is None:
         return ()
-    from builder.serving.files import runtime_files, workshop_files  # noqa: PLC0415 - no other image reads them
-
     programs = Layer(
         name="programs",
         title="predict, selftest, healthcheck" + (" and the server's runtime" if recipe.serve else ""),
@@ -68,7 +61,7 @@ def _file(script: Script) -> File:
 
 def _spec(recipe: Recipe, model: Deployed, shop: WorkshopLock) -> str:
     """What the maker is told."""
-    named = {"factory": model.factory, "onnx": model.onnx, "weights": model.weights}
+    named = {"factory": model.factory, "onnx": model.onnx, "weights": model.weights, "evaluation": model.evaluation}
     (runtime,) = (package.version for package in shop.pip if package.name == "onnxruntime")
     spec = {
         "name": recipe.name,
@@ -76,6 +69,7 @@ def _spec(recipe: Recipe, model: Deployed, shop: WorkshopLock) -> str:
         **{key: value for key, value in named.items() if value is not None},
         "calibration": model.calibration,
         "scheme": model.scheme,
+        "threads": model.threads,
         "gates": model.gates.model_dump(),
         "serve": recipe.serve,
         "onnxruntime": runtime,
@@ -89,7 +83,7 @@ def with_model(config: ImageConfig, recipe: Recipe) -> ImageConfig:
         return config
     env = dict(config.env)
     first, _, rest = env["PATH"].partition(":")
-    env |= {"PATH": f"{first}:{COMMANDS}:{rest}", "MODEL_THREADS": str(recipe.model.threads)}
+    env["PATH"] = f"{first}:{COMMANDS}:{rest}"
     return config.model_copy(
         update={
             "env": tuple(env.items()),
