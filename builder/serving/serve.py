@@ -1,0 +1,50 @@
+"""`serve`: the model behind the Open Inference Protocol v2, by MLServer."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .command import parser
+from .model import SETTINGS, RefusedError, folder
+
+EXAMPLES = """\
+HTTP on port 8080 and gRPC on 8081, of every address of the container.
+
+examples:
+  docker run -d -p 127.0.0.1:8080:8080 --read-only IMAGE
+  curl http://127.0.0.1:8080/v2/models/NAME
+  curl http://127.0.0.1:8080/v2/health/ready
+
+MODEL_THREADS (default 1), MLSERVER_HOST, MLSERVER_HTTP_PORT, MLSERVER_GRPC_PORT change what their names say.
+MLSERVER_METRICS_ENDPOINT=/metrics adds Prometheus' metrics on MLSERVER_METRICS_PORT (8082).
+"""
+DEFAULTS = {
+    "MLSERVER_METRICS_ENDPOINT": "",  # nothing listens that was not asked for
+    "OTEL_SDK_DISABLED": "true",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Serves until a signal ends it."""
+    parser("serve", "Serves the model: Open Inference Protocol v2 over HTTP and gRPC.", EXAMPLES).parse_args(arguments)
+    place = folder()
+    if not (place / SETTINGS).exists():
+        raise RefusedError(f"{place} was made without `serve: true`: it has no {SETTINGS}")
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.chdir(place)  # MLServer reads `.env` and imports from where it is started: from a folder that has a manifest
+    import asyncio
+
+    from mlserver.cli.serve import load_settings
+    from mlserver.server import MLServer
+    from mlserver.utils import install_uvloop_event_loop
+
+    async def served() -> None:
+        settings, models = await load_settings(str(place))
+        await MLServer(settings).start(models)
+
+    install_uvloop_event_loop()
+    sys.path = [entry for entry in sys.path if entry]
+    asyncio.run(served())
+    return 0
