@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 if TYPE_CHECKING:
     from builder.checks._clients import client_problems
     from builder.checks._prelude import ARGS, conclude, finish
+    from builder.checks._stores import bundle_copies, java_problems, marks_of, source_problems, text_of
 
-PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
+BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
 
 VARIABLES = (
     "SSL_CERT_FILE",
@@ -69,13 +70,7 @@ SETTINGS = (
 
 def certificates(text: str) -> "List[str]":
     """The PEM blocks of a text."""
-    return PEM.findall(text)
-
-
-def read(path: str) -> str:
-    """A text file, also with stray bytes in its comments."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    return BLOCK.findall(text)
 
 
 def fingerprint(pem: str) -> str:
@@ -202,7 +197,7 @@ def look_at_files(settings: Settings) -> None:
 
 def lines(path: str, key: str) -> "List[Tuple[str, str]]":
     """Every `key = value`, `key: value` or `key value` of a file that is no comment; value without quotes."""
-    found = re.findall(r"(?im)^[ \t]*({})(?:[ \t]*[=:][ \t]*|[ \t]+|$)([^\n#;]*)".format(key), read(path))
+    found = re.findall(r"(?im)^[ \t]*({})(?:[ \t]*[=:][ \t]*|[ \t]+|$)([^\n#;]*)".format(key), text_of(path))
     return [(name, value.strip().strip("\"'")) for name, value in found]
 
 
@@ -254,18 +249,7 @@ def strangers(bundle: str, known: "List[str]") -> "List[str]":
     directories = {os.path.realpath(ssl.get_default_verify_paths().openssl_capath), os.path.dirname(bundle)}
     files = {os.path.realpath(p) for d in directories for p in glob.glob(os.path.join(d, "*"))}
     files.discard(os.path.realpath(bundle))
-    return sorted(p for p in files if os.path.isfile(p) and any(mark not in known for mark in marks(p)))
-
-
-def marks(path: str) -> "List[str]":
-    """The fingerprints of a file's certificates; what does not decode is no certificate to OpenSSL either."""
-    found = []
-    for pem in certificates(read(path)):
-        try:
-            found.append(fingerprint(pem))
-        except (ValueError, binascii.Error):
-            continue
-    return found
+    return sorted(p for p in files if os.path.isfile(p) and any(mark not in known for mark in marks_of(p)))
 
 
 def settings_of(bundle: str) -> Settings:
@@ -279,7 +263,7 @@ def main() -> None:
     bundle = ARGS.get("bundle", "/etc/ssl/certs/ca-certificates.crt")
     if not os.path.isfile(bundle):
         finish("FAIL", "there is no CA bundle at {}".format(bundle))
-    problems, known = bundle_problems(bundle, read(bundle))
+    problems, known = bundle_problems(bundle, text_of(bundle))
     if not known:
         finish("FAIL", "{} holds no certificate".format(bundle), problems=problems)
     problems += expected_problems(bundle, len(known))
@@ -289,6 +273,9 @@ def main() -> None:
     if beyond:
         text = "{} certificates beside the bundle are trusted by OpenSSL and Go and are not in it, {} for one"
         problems.append(text.format(len(beyond), beyond[0]))
+    java, stores = java_problems(known)
+    problems += java + bundle_copies(known) + source_problems(known)
+    settings.seen.update(stores)
     missing = [name for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if name not in os.environ]
     problems += ["{} is not set: its clients would use a store of their own".format(name) for name in missing]
     summary = "{} trust anchors in {}, none expired; {} settings point at it".format(
