@@ -47,7 +47,7 @@ _LOWEST = frozenset(
         Action.WRITE_FILES,
     }
 )
-_ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST}
+_ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST, Action.INSTALL_TRUST_RHEL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +185,7 @@ CHECKS: Mapping[str, CheckScript] = {
         given=_trust,
         made=_trial,
         alters=True,
-        parts=("_clients.py",),
+        parts=("_stores.py", "_clients.py"),
     ),
     "condarc": CheckScript(
         title="every configuration of conda says what the baked one says, and conda has the failover plugin",
