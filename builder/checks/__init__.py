@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from builder.checks import judges
 from builder.checks.judges import Judge, one_of
-from builder.checks.tables import cuda_table
+from builder.checks.tables import cuda_gpus, cuda_table
 from builder.errors import Fault
 from builder.models.plan import Action
 
@@ -66,8 +66,12 @@ class CheckScript:
     """The recipe has to say which CUDA it wants."""
     needs_conda: bool = False
     """The recipe has to have conda."""
+    needs_model: bool = False
+    """The recipe has to have a model."""
     made: Callable[[], dict[str, JsonValue]] = dict
     """What is made anew each time that it is asked, and so decides nothing about carrying its result over."""
+    together: Judge = lambda _: None
+    """What is wrong with all that a recipe gives it, when each is right by itself."""
     needs: tuple[str, ...] = ()
     """The arguments that a recipe has to give."""
     alters: bool = False
@@ -119,7 +123,8 @@ def _cuda(subject: Subject) -> dict[str, JsonValue]:
     table = cuda_table()
     return {
         "runtime": asked.runtime if asked else None,
-        "minimum_driver": dict(table.minimum_driver),
+        "drivers": table.drivers(asked.runtime if asked else ""),
+        "capabilities": dict(table.gpus),
         "libraries": {major: list(names) for major, names in table.libraries.items()},
     }
 
@@ -131,8 +136,7 @@ def _cudnn(subject: Subject) -> dict[str, JsonValue]:
 
 def _nvidia_smi(subject: Subject) -> dict[str, JsonValue]:
     asked = subject.recipe.cuda
-    lowest = cuda_table().driver_for(asked.runtime) if asked else None
-    return {"driver": f">={lowest}"} if lowest else {}
+    return {"runtime": asked.runtime, "drivers": cuda_table().drivers(asked.runtime)} if asked else {}
 
 
 def _clock(subject: Subject) -> dict[str, JsonValue]:
@@ -157,11 +161,51 @@ def _user(subject: Subject) -> dict[str, JsonValue]:
     return {"purpose": subject.recipe.purpose, "user": subject.plan.config.user}
 
 
+SCHEMES = (
+    "static int8",
+    "static int8 narrow",
+    "dynamic int8",
+    "static int8 per tensor",
+    "static int8 percentile",
+    "static int8 entropy",
+    "dynamic uint8",
+    "static int7",
+    "dynamic int7",
+)
+"""The configurations of `_quantization.py`, which cannot be imported here: it needs onnx. A test compares them."""
+
+BOUNDED = (
+    "sensitivity_db",
+    "sqnr_db",
+    "centred_sqnr_db",
+    "min_cosine",
+    "agreement",
+    "accuracy_drop",
+    "int8_weights",
+    "int8_kernels",
+    "size_ratio",
+    "latency_ratio",
+)
+"""What `_int8_quality.py` has bounds of."""
+
 QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
 """The parts that make, measure and choose int8 models, in the order in which they run after the prelude."""
 
+
+def _epoch(subject: Subject) -> dict[str, JsonValue]:
+    return {"epoch": subject.lock.epoch}
+
+
 def _prefix(subject: Subject) -> dict[str, JsonValue]:
     return {"prefix": subject.plan.prefix}
+
+
+def _model(subject: Subject) -> dict[str, JsonValue]:
+    recipe, model = subject.recipe, subject.recipe.model
+    if model is None:
+        return {}
+    told = {"name": recipe.name, "version": recipe.version, "threads": model.threads, "scheme": model.scheme}
+    return {**told, "gates": model.gates.model_dump(), "serve": recipe.serve}
 
 
 CHECKS: Mapping[str, CheckScript] = {
@@ -194,13 +238,13 @@ CHECKS: Mapping[str, CheckScript] = {
         needs_conda=True,
     ),
     "cuda": CheckScript(
-        title="torch was built for the recipe's CUDA, and its libraries load",
+        title="torch was built for the recipe's CUDA and GPUs, its libraries load, and the driver carries them",
         reads=_ALL_BUT_TRUST,
-        arguments={"driver": judges.version},
+        arguments={"driver": judges.version, "gpus": judges.gpus(cuda_gpus)},
         given=_cuda,
         needs_cuda=True,
         measures=lambda *_: ("cuda",),
-        parts=("_libraries.py",),
+        parts=("_libraries.py", "_drivers.py"),
     ),
     "cudnn": CheckScript(
         title="cuDNN loads, is whole and is the wanted version",
@@ -211,19 +255,29 @@ CHECKS: Mapping[str, CheckScript] = {
         parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(
-        title="a GPU computes, and its driver is new enough",
+        title="a GPU computes, has the memory that is asked for, and its driver carries the image's CUDA",
         reads=_ALL_BUT_TRUST,
-        arguments={"driver": judges.version},
+        arguments={"driver": judges.version, "memory": judges.size},
         given=_nvidia_smi,
         needs_gpu=True,
-        parts=("_libraries.py",),
+        parts=("_libraries.py", "_drivers.py"),
     ),
     "onnx-export": CheckScript(
-        title="trained models survive export and int8 quantization",
+        title="models survive export and int8 quantization: right, small and fast",
         reads=_ALL_BUT_TRUST,
-        arguments={"models": one_of("cnn", "mlp"), "min_sqnr_db": judges.number},
-        given=lambda _: {"models": ["cnn", "mlp"], "min_sqnr_db": 20},
-        parts=("_onnx_models.py",),
+        arguments={
+            "models": one_of("cnn", "mlp", "lstm", "transformer"),
+            "model": judges.function,
+            "calibration": judges.function,
+            "inputs": judges.names,
+            "outputs": judges.names,
+            "exporters": one_of("torchscript", "dynamo"),
+            "schemes": one_of(*SCHEMES),
+            "min_sqnr_db": judges.number,
+            "bounds": judges.numbers(*BOUNDED),
+        },
+        together=judges.with_calibration,
+        parts=(*QUANTIZATION, "_onnx_models.py", "_onnx_subject.py"),
     ),
     "clock": CheckScript(
         title="the clock and the time zone are right, and no file is newer than the lock's epoch",
@@ -251,6 +305,20 @@ CHECKS: Mapping[str, CheckScript] = {
         given=_prefix,
         sees_all=True,
         parts=("_tree.py", "_owners.py", "_secrets.py"),
+    ),
+    "reproducible": CheckScript(
+        title="no machine's identity, hour of installing, dated byte code or path of the build's place is in the image",
+        reads=_ALL_BUT_TRUST,
+        given=_epoch,
+        sees_all=True,
+        parts=("_tree.py", "_owners.py"),
+    ),
+    "model": CheckScript(
+        title="the model is the one that was made, answers as it did there, and is as good as the recipe wants",
+        reads=_ALL_BUT_TRUST,
+        arguments={"max_start_seconds": judges.number},
+        given=_model,
+        needs_model=True,
     ),
     "command": CheckScript(
         title="a program of the recipe's own ends as the recipe says",
@@ -288,6 +356,9 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if CHECKS[asked.check].needs_conda and recipe.conda is None:
             remedy = "take the check out, or write `conda: {}` into the recipe"
             found.append(Fault(what=f"{asked.check}: the recipe has no conda", where=where, remedy=remedy))
+        if CHECKS[asked.check].needs_model and recipe.model is None:
+            remedy = "take the check out, or write `model: {...}` into the recipe"
+            found.append(Fault(what=f"{asked.check}: the recipe has no model", where=where, remedy=remedy))
         for name in sorted(set(CHECKS[asked.check].needs) - set(asked.with_)):
             remedy = f"give it, as in `{asked.check}: {{{name}: ...}}`"
             found.append(Fault(what=f"{asked.check}: {name} is missing", where=where, remedy=remedy))
@@ -297,6 +368,8 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
                 found.append(_unknown(f"argument of {asked.check}", name, tuple(known), where))
             elif wrong := known[name](value):
                 found.append(Fault(what=f"{asked.check}: {name} {wrong}", where=where, seen=repr(value)))
+        if wrong := CHECKS[asked.check].together(asked.with_):
+            found.append(Fault(what=f"{asked.check}: {wrong}", where=where))
     return tuple(found)
 
 

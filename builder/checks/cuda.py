@@ -1,9 +1,12 @@
-# torch was built for the recipe's CUDA, for at least one kind of GPU, and the CUDA libraries load.
+# torch was built for the recipe's CUDA and its GPUs, the CUDA libraries load, and the recipe's driver carries them.
 #
 # All of it shows without a GPU, a CPU-only torch in a CUDA image above all (FACTS 7).
-from typing import TYPE_CHECKING, Any, Dict, List
+import glob
+import json
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if TYPE_CHECKING:
+    from builder.checks._drivers import COMPAT, MINOR, REFUSED, capability, compatibility_package, served, verdict
     from builder.checks._libraries import asked_apart, library_paths, without_torch
     from builder.checks._prelude import ARGS, conclude, finish, meets, numbers
 
@@ -57,12 +60,57 @@ def library_problems(libraries: "List[Dict[str, Any]]", runtime: str) -> "List[s
     return problems
 
 
-def driver_problems(lowest: "Any", runtime: str) -> "List[str]":
-    """The driver that the recipe counts on, compared as far as it is written: 525 is 525.60.13's equal."""
-    promised = numbers(ARGS.get("driver", "").lstrip(">=~< "))
-    if not promised or not lowest or promised >= numbers(lowest)[: len(promised)]:
-        return []
-    return ["the recipe counts on driver {}, CUDA {} needs {} or newer".format(ARGS["driver"], runtime, lowest)]
+def toolkits() -> "Dict[str, str]":
+    """The CUDA toolkits in the image by their folder; each has a `version.json`."""
+    found = {}
+    for path in sorted(glob.glob("/usr/local/cuda-*/version.json")):
+        with open(path) as text:
+            found[path.rpartition("/")[0]] = json.load(text).get("cuda", {}).get("version", "")
+    return found
+
+
+def toolkit_problems(found: "Dict[str, str]", runtime: str) -> "List[str]":
+    """A toolkit of another minor version compiles what the image's runtime may not load."""
+    return [
+        "the toolkit in {} is CUDA {}, the recipe wants {}".format(folder, version, runtime)
+        for folder, version in found.items()
+        if not meets(version, runtime)
+    ]
+
+
+def carried(driver: str) -> "Optional[str]":
+    """The verdict on the driver that the recipe counts on; None when it names none."""
+    return verdict(driver, ARGS["drivers"]) if numbers(driver) else None
+
+
+def driver_problems(word: "Optional[str]", runtime: str) -> "List[str]":
+    lowest = ARGS["drivers"]["minimum"]
+    text = "the recipe counts on driver {}, CUDA {} needs {} or newer".format(ARGS.get("driver"), runtime, lowest)
+    if word == REFUSED:
+        return [text]
+    if word == COMPAT and not compatibility_package():
+        return ["{}, or the package cuda-compat-{} on a data center GPU".format(text, runtime.replace(".", "-"))]
+    return []
+
+
+def gpu_rows(flags: "List[str]") -> "List[Dict[str, Any]]":
+    """For each GPU of the recipe: its compute capability, and what of torch's kernels runs on it."""
+    rows = []
+    for gpu in ARGS.get("gpus", ()):
+        found = capability(gpu, ARGS["capabilities"])
+        rows.append({"gpu": gpu, "capability": "{}.{}".format(*found), "kernels": served(found, flags)})
+    return rows
+
+
+def gpu_problems(rows: "List[Dict[str, Any]]", word: "Optional[str]") -> "List[str]":
+    problems = []
+    for row in rows:
+        if row["kernels"] is None:
+            problems.append("torch has no kernels for {gpu} (compute capability {capability})".format(**row))
+        elif row["kernels"].startswith("compute") and word == MINOR:
+            text = "{gpu} needs PTX ({kernels}) to be compiled, which a driver older than the toolkit's cannot"
+            problems.append(text.format(**row))
+    return problems
 
 
 def measured(torch: "Dict[str, Any]", libraries: "List[Dict[str, Any]]") -> "Dict[str, str]":
@@ -77,22 +125,28 @@ def main() -> None:
     runtime = ARGS.get("runtime")
     if not runtime:
         finish("ERROR", "the recipe does not say which CUDA: write `cuda: {runtime: ...}`")
-    major = str(numbers(runtime)[0])
-    lowest = ARGS.get("minimum_driver", {}).get(major)
+    major, lowest = str(numbers(runtime)[0]), ARGS["drivers"]["minimum"]
+    driver = ARGS.get("driver", "").lstrip(">=~< ")
     torch = asked_apart(ASK_TORCH)
     libraries = [library(name) for name in ARGS.get("libraries", {}).get(major, ["libcudart.so." + major])]
-    problems = torch_problems(torch, runtime) + library_problems(libraries, runtime) + driver_problems(lowest, runtime)
+    tools, word, gpus = toolkits(), carried(driver), gpu_rows(torch.get("architectures", []))
+    problems = torch_problems(torch, runtime) + library_problems(libraries, runtime) + toolkit_problems(tools, runtime)
+    problems += driver_problems(word, runtime) + (gpu_problems(gpus, word) if torch.get("architectures") else [])
     built = (
         "torch {torch} for CUDA {cuda}, {}".format(", ".join(torch["architectures"]), **torch)
         if "cuda" in torch
         else "no torch"
     )
+    on = "driver {} {}".format(driver, word) if word else "driver {} or newer".format(lowest or "unknown")
     conclude(
         problems,
-        "{}; {} CUDA libraries load; driver {} or newer".format(built, len(libraries), lowest or "unknown"),
+        "{}; {} CUDA libraries load; {}".format(built, len(libraries), on),
         torch=torch,
         libraries=libraries,
+        toolkits=tools,
         minimum_driver=lowest,
+        driver_verdict=word,
+        gpus=gpus,
         measured=measured(torch, libraries),
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from image_lab import Lab, compiled
@@ -12,7 +13,8 @@ from builder.models.report import Outcome
 pytestmark = pytest.mark.engine
 
 GIVEN = {
-    "minimum_driver": dict(cuda_table().minimum_driver),
+    "drivers": cuda_table().drivers("12.8"),
+    "capabilities": dict(cuda_table().gpus),
     "libraries": {"12": ["libcudart.so.12"]},
 }
 CUDART = "int cudaRuntimeGetVersion(int *v) {{ *v = {number}; return 0; }}"
@@ -38,7 +40,10 @@ def files(
 def test_torch_and_libraries_of_the_recipes_cuda_pass(lab: Lab, tmp_path: Path) -> None:
     answer = lab.ask("cuda", lab.image(files(tmp_path)), runtime="12.8", driver=">=525", **GIVEN)
     assert answer.outcome is Outcome.PASS
-    assert answer.summary == "torch stub for CUDA 12.8, sm_90; 1 CUDA libraries load; driver 525.60.13 or newer"
+    assert (
+        answer.summary
+        == "torch stub for CUDA 12.8, sm_90; 1 CUDA libraries load; driver 525 runs by minor version compatibility"
+    )
 
 
 def test_torch_for_the_cpu_alone_fails(lab: Lab, tmp_path: Path) -> None:
@@ -78,10 +83,60 @@ def test_runtime_of_another_version_fails(lab: Lab, tmp_path: Path) -> None:
     assert answer.summary == "/usr/local/lib/libcudart.so.12 is CUDA 12.4, the recipe wants 12.8"
 
 
-def test_driver_that_the_runtime_cannot_use_fails(lab: Lab, tmp_path: Path) -> None:
-    answer = lab.ask("cuda", lab.image(files(tmp_path)), runtime="12.8", driver=">=520", **GIVEN)
+@pytest.mark.parametrize(
+    ("driver", "summary"),
+    [
+        (">=520", "the recipe counts on driver >=520, CUDA 12.8 needs 525.60.13 or newer"),
+        (
+            ">=470",
+            (
+                "the recipe counts on driver >=470, CUDA 12.8 needs 525.60.13 or newer, "
+                "or the package cuda-compat-12-8 on a data center GPU"
+            ),
+        ),
+    ],
+)
+def test_driver_that_the_runtime_cannot_use_fails(lab: Lab, tmp_path: Path, driver: str, summary: str) -> None:
+    answer = lab.ask("cuda", lab.image(files(tmp_path)), runtime="12.8", driver=driver, **GIVEN)
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, summary)
+
+
+def test_compatibility_package_carries_an_older_branch(lab: Lab, tmp_path: Path) -> None:
+    compat = {"/usr/local/cuda-12.8/compat/libcuda.so.1": b"", **files(tmp_path)}
+    answer = lab.ask("cuda", lab.image(compat), runtime="12.8", driver=">=470", **GIVEN)
+    assert answer.outcome is Outcome.PASS
+    assert answer.summary.endswith("; driver 470 needs the compatibility package")
+
+
+def test_toolkit_of_another_version_fails(lab: Lab, tmp_path: Path) -> None:
+    toolkit = {"/usr/local/cuda-12.4/version.json": '{"cuda": {"version": "12.4.1"}}', **files(tmp_path)}
+    answer = lab.ask("cuda", lab.image(toolkit), runtime="12.8", **GIVEN)
     assert answer.outcome is Outcome.FAIL
-    assert answer.summary == "the recipe counts on driver >=520, CUDA 12.8 needs 525.60.13 or newer"
+    assert answer.summary == "the toolkit in /usr/local/cuda-12.4 is CUDA 12.4.1, the recipe wants 12.8"
+
+
+def test_gpus_of_the_recipe_have_kernels(lab: Lab, tmp_path: Path) -> None:
+    image = lab.image(files(tmp_path, flags="sm_80 sm_90 compute_90"))
+    answer = lab.ask("cuda", image, runtime="12.8", driver="570.86.10", gpus=["A100", "8.6", "H100", "B200"], **GIVEN)
+    assert answer.outcome is Outcome.PASS
+    assert answer.summary.endswith("; driver 570.86.10 runs")
+    kernels = [row["kernels"] for row in cast("list[dict[str, str]]", answer.evidence["gpus"])]
+    assert kernels == ["sm_80", "sm_80", "sm_90", "compute_90"]
+
+
+def test_gpu_without_kernels_fails(lab: Lab, tmp_path: Path) -> None:
+    answer = lab.ask("cuda", lab.image(files(tmp_path)), runtime="12.8", gpus=["T4"], **GIVEN)
+    assert (answer.outcome, answer.summary) == (
+        Outcome.FAIL,
+        "torch has no kernels for T4 (compute capability 7.5)",
+    )
+
+
+def test_gpu_that_needs_a_compiler_newer_than_the_driver_fails(lab: Lab, tmp_path: Path) -> None:
+    image = lab.image(files(tmp_path, flags="sm_90 compute_90"))
+    answer = lab.ask("cuda", image, runtime="12.8", driver=">=550", gpus=["B200"], **GIVEN)
+    assert answer.outcome is Outcome.FAIL
+    assert answer.summary.startswith("B200 needs PTX (compute_90) to be compiled")
 
 
 QUICKSTART = {**GIVEN, "libraries": {k: list(v) for k, v in cuda_table().libraries.items()}}

@@ -3,11 +3,13 @@ answers is proven only on a host that has one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from image_lab import Lab, compiled
 
+from builder.checks.tables import cuda_table
 from builder.models.base import ImageId
 from builder.models.report import Outcome
 from builder.stages.answer import Answer, answer_of
@@ -19,20 +21,35 @@ static void put(char *to, const char *from) {{ while ((*to++ = *from++)) ; }}
 int nvmlInit_v2(void) {{ return {status}; }}
 int nvmlSystemGetDriverVersion(char *b, unsigned n) {{ put(b, "{driver}"); return 0; }}
 int nvmlDeviceGetCount_v2(unsigned *n) {{ *n = {count}; return 0; }}
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **h) {{ *h = 0; return 0; }}
+int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **h) {{ *h = 0; return i < {lost} ? 0 : 15; }}
+int nvmlDeviceGetMemoryInfo(void *h, unsigned long long m[3]) {{ m[0] = 16000000000ULL; m[1] = m[0]; return 0; }}
+int nvmlDeviceGetCudaComputeCapability(void *h, int *a, int *b) {{ *a = 9; *b = 0; return 0; }}
 int nvmlDeviceGetName(void *h, char *b, unsigned n) {{ put(b, "Stub GPU"); return 0; }}
 """
 COMPUTES = "import json; print(json.dumps({'errors': {'matmul': %s}, 'torch': 'stub'})); raise SystemExit(0)\n"
 
 
+@dataclass(frozen=True)
+class Stub:
+    """A driver's management library that gives these answers."""
+
+    status: int = 0
+    count: int = 1
+    lost: int = 99
+    """The first GPU that is lost."""
+    driver: str = "570.86.10"
+
+
 def asked(
-    lab: Lab, tmp_path: Path, torch: str | None = None, *, status: int = 0, count: int = 1, driver: str = "570.86.10"
+    lab: Lab, tmp_path: Path, torch: str | None = None, stub: Stub = Stub(), *, compat: bool = False, **asks: object
 ) -> Answer:
-    library = compiled(tmp_path, NVML.format(status=status, count=count, driver=driver))
+    library = compiled(tmp_path, NVML.format(**vars(stub)))
     files: dict[str, str | bytes] = {"/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1": library}
     if torch is not None:
         files["/usr/lib/python3/dist-packages/torch.py"] = torch
-    return lab.ask("nvidia-smi", lab.image(files), driver=">=525.60.13")
+    if compat:
+        files["/usr/local/cuda-12.8/compat/libcuda.so.1"] = library
+    return lab.ask("nvidia-smi", lab.image(files), runtime="12.8", drivers=cuda_table().drivers("12.8"), **asks)
 
 
 def test_engine_that_gives_no_gpu_leaves_it_unproven_with_its_reason(lab: Lab) -> None:
@@ -51,20 +68,32 @@ def test_container_without_a_driver_is_unproven(lab: Lab) -> None:
 
 
 def test_driver_that_is_not_loaded_is_unproven(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, status=9)
+    answer = asked(lab, tmp_path, stub=Stub(status=9))
     assert answer.outcome is Outcome.UNPROVEN
     assert answer.summary == "no GPU to prove it on: the NVIDIA driver is not loaded (NVML 9)"
 
 
 def test_driver_without_a_gpu_is_unproven(lab: Lab, tmp_path: Path) -> None:
-    assert asked(lab, tmp_path, count=0).summary == (
+    assert asked(lab, tmp_path, stub=Stub(count=0)).summary == (
         "no GPU to prove it on: driver 570.86.10 shows none to the container"
     )
 
 
-def test_lost_gpu_fails(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, status=15)
-    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "NVML does not start: error 15")
+@pytest.mark.parametrize(
+    ("stub", "summary"),
+    [
+        (Stub(status=15), "a GPU has fallen off the bus: the host has to be looked at"),
+        (Stub(count=2, lost=1), "GPU 1: a GPU has fallen off the bus: the host has to be looked at"),
+        (
+            Stub(status=18),
+            "the driver's library and its kernel module are of two versions: the host has to be restarted",
+        ),
+        (Stub(status=3), "NVML does not start: error 3"),
+    ],
+)
+def test_broken_gpu_fails(lab: Lab, tmp_path: Path, stub: Stub, summary: str) -> None:
+    answer = asked(lab, tmp_path, COMPUTES % "0.0", stub)
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, summary)
 
 
 def test_gpu_without_torch_is_unproven(lab: Lab, tmp_path: Path) -> None:
@@ -73,12 +102,29 @@ def test_gpu_without_torch_is_unproven(lab: Lab, tmp_path: Path) -> None:
     assert answer.summary == "there is a GPU, but no torch in the image to compute with"
 
 
-def test_too_old_driver_fails(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", driver="470.57.02")
+@pytest.mark.parametrize("driver", ["470.57.02", "390.10"])
+def test_too_old_driver_fails(lab: Lab, tmp_path: Path, driver: str) -> None:
+    answer = asked(lab, tmp_path, COMPUTES % "0.0", Stub(driver=driver))
     assert (answer.outcome, answer.summary) == (
         Outcome.FAIL,
-        "the driver is 470.57.02, the image needs >=525.60.13",
+        f"the driver is {driver}, the image's CUDA 12.8 needs 525.60.13 or newer",
     )
+
+
+def test_too_old_driver_with_the_compatibility_package_passes(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, COMPUTES % "0.0", Stub(driver="470.57.02"), compat=True)
+    assert (answer.outcome, answer.evidence["driver_verdict"]) == (Outcome.PASS, "needs the compatibility package")
+
+
+def test_driver_older_than_the_recipe_asks_for_fails(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, COMPUTES % "0.0", driver=">=575")
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "the driver is 570.86.10, the recipe wants >=575")
+
+
+def test_gpu_with_less_memory_than_asked_for_fails(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, COMPUTES % "0.0", memory="24GB")
+    assert answer.outcome is Outcome.FAIL
+    assert answer.summary == "Stub GPU has 16.0 GB of memory, the recipe wants 24GB"
 
 
 def test_torch_that_cannot_use_the_gpu_fails(lab: Lab, tmp_path: Path) -> None:
@@ -95,7 +141,7 @@ def test_gpu_that_computes_wrongly_fails(lab: Lab, tmp_path: Path, error: str) -
 
 
 def test_gpu_that_computes_rightly_passes(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "1e-7", count=2)
+    answer = asked(lab, tmp_path, COMPUTES % "1e-7", Stub(count=2), memory="16GB")
     assert (answer.outcome, answer.summary) == (
         Outcome.PASS,
         "Stub GPU and Stub GPU with driver 570.86.10: torch computes on it",
@@ -117,5 +163,5 @@ def test_real_torch_without_a_driver_fails_on_a_gpu_that_is_only_claimed(lab: La
 CLAIM = """\
         start = staticmethod(lambda: 0)
         text = staticmethod(lambda function: "570.86.10")
-        devices = staticmethod(lambda: ["claimed"])
+        devices = staticmethod(lambda: [{"name": "claimed", "memory": -1}])
 """
