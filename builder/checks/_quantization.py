@@ -8,7 +8,17 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from builder.checks._int8_quality import BOUNDS, Feed, Row, answers, count, gate, int8_fraction, quality
+    from builder.checks._int8_quality import (
+        BOUNDS,
+        Feed,
+        Row,
+        answers,
+        count,
+        gate,
+        int8_fraction,
+        int8_kernels,
+        quality,
+    )
     from builder.checks._onnx_runtime import latency, onnx, session
     from builder.checks._prelude import load
 
@@ -96,10 +106,17 @@ def named(names: "Sequence[str]") -> "List[Configuration]":
 
 
 def made_loadable(path: str, ir_version: int) -> None:
-    """An IR version that the runtime knows, and no recorded shapes: the dynamo exporter's disagree with inference's."""
+    """An IR version that the runtime knows; no recorded shapes, as the dynamo exporter's disagree with inference's.
+
+    Nor its stack traces and paths, which make a fifth of a small int8 file and differ between hosts.
+    """
     model = onnx.load(path)
     model.ir_version = min(model.ir_version, ir_version)
     del model.graph.value_info[:]
+    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        part.ClearField("doc_string")
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
     onnx.save(model, path)
     onnx.checker.check_model(path, full_check=True)
 
@@ -206,6 +223,7 @@ def tried(config: Configuration, task: Task, ready: str, exact: Any) -> Row:
         row["problems"] = ["it cannot be made or run: {}".format(re.sub(r"\s+", " ", str(error))[:300])]
         return row
     row.update(quality(have, task.want, task.labels), int8_weights=int8_fraction(row["path"]))
+    row["int8_kernels"] = int8_kernels(row["path"], os.path.join(task.folder, "optimized.onnx"))
     row["bytes"] = os.path.getsize(row["path"])
     row["size_ratio"] = round(row["bytes"] / os.path.getsize(task.source), 3)
     row["problems"] = gate(row, task.bounds)

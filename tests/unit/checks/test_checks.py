@@ -80,7 +80,10 @@ def test_unknown_names_are_answered_with_the_nearest(check: object, what: str, r
         ({"python": {"version": "three"}}, 'python: version has to be a version or bounds, as in "9" or ">=9.1,<10"'),
         ({"imports": {"modules": []}}, "imports: modules has to be a list of module names, as in [torch, onnx]"),
         ({"imports": {"modules": ["os; x"]}}, "imports: modules has to be a list of module names, as in [torch, onnx]"),
-        ({"onnx-export": {"models": ["gpt"]}}, "onnx-export: models has to be a list of some of cnn, mlp"),
+        (
+            {"onnx-export": {"models": ["gpt"]}},
+            "onnx-export: models has to be a list of some of cnn, mlp, lstm, transformer",
+        ),
         ({"command": {}}, "command: run is missing"),
         (
             {"command": {"run": []}},
