@@ -6,7 +6,7 @@ A check is a script of this folder that runs inside the image, plus its entry in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
@@ -192,8 +192,8 @@ QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
 """The parts that make, measure and choose int8 models, in the order in which they run after the prelude."""
 
 
-def _epoch(subject: Subject) -> dict[str, JsonValue]:
-    return {"epoch": subject.lock.epoch}
+def _created(subject: Subject) -> dict[str, JsonValue]:
+    return {"created": subject.lock.created}
 
 
 def _prefix(subject: Subject) -> dict[str, JsonValue]:
@@ -204,8 +204,14 @@ def _model(subject: Subject) -> dict[str, JsonValue]:
     recipe, model = subject.recipe, subject.recipe.model
     if model is None:
         return {}
-    told = {"name": recipe.name, "version": recipe.version, "threads": model.threads, "scheme": model.scheme}
-    return {**told, "gates": model.gates.model_dump(), "serve": recipe.serve}
+    return {
+        "name": recipe.name,
+        "version": recipe.version,
+        "threads": model.threads,
+        "scheme": model.scheme,
+        "gates": model.gates.model_dump(),
+        "serve": recipe.serve,
+    }
 
 
 CHECKS: Mapping[str, CheckScript] = {
@@ -309,7 +315,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "reproducible": CheckScript(
         title="no machine's identity, hour of installing, dated byte code or path of the build's place is in the image",
         reads=_ALL_BUT_TRUST,
-        given=_epoch,
+        given=_created,
         sees_all=True,
         parts=("_tree.py", "_owners.py"),
     ),
@@ -319,6 +325,13 @@ CHECKS: Mapping[str, CheckScript] = {
         arguments={"max_start_seconds": judges.number},
         given=_model,
         needs_model=True,
+    ),
+    "reproducible": CheckScript(
+        title="no machine's identity, hour of installing, dated byte code or path of the build's place is in the image",
+        reads=_ALL_BUT_TRUST,
+        given=_created,
+        sees_all=True,
+        parts=("_tree.py", "_owners.py"),
     ),
     "command": CheckScript(
         title="a program of the recipe's own ends as the recipe says",
@@ -350,15 +363,8 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if asked.check not in CHECKS:
             found.append(_unknown("check", asked.check, tuple(CHECKS), where))
             continue
-        if CHECKS[asked.check].needs_cuda and recipe.cuda is None:
-            remedy = 'write `cuda: {runtime: "12.8"}` into the recipe'
-            found.append(Fault(what=f"{asked.check}: the recipe does not say which CUDA", where=where, remedy=remedy))
-        if CHECKS[asked.check].needs_conda and recipe.conda is None:
-            remedy = "take the check out, or write `conda: {}` into the recipe"
-            found.append(Fault(what=f"{asked.check}: the recipe has no conda", where=where, remedy=remedy))
-        if CHECKS[asked.check].needs_model and recipe.model is None:
-            remedy = "take the check out, or write `model: {...}` into the recipe"
-            found.append(Fault(what=f"{asked.check}: the recipe has no model", where=where, remedy=remedy))
+        for lack, remedy in _lacks(CHECKS[asked.check], recipe):
+            found.append(Fault(what=f"{asked.check}: {lack}", where=where, remedy=remedy))
         for name in sorted(set(CHECKS[asked.check].needs) - set(asked.with_)):
             remedy = f"give it, as in `{asked.check}: {{{name}: ...}}`"
             found.append(Fault(what=f"{asked.check}: {name} is missing", where=where, remedy=remedy))
@@ -371,6 +377,16 @@ def faults_of(recipe: Recipe) -> tuple[Fault, ...]:
         if wrong := CHECKS[asked.check].together(asked.with_):
             found.append(Fault(what=f"{asked.check}: {wrong}", where=where))
     return tuple(found)
+
+
+def _lacks(check: CheckScript, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What the recipe lacks for a check, and what to do."""
+    if check.needs_cuda and recipe.cuda is None:
+        yield "the recipe does not say which CUDA", 'write `cuda: {runtime: "12.8"}` into the recipe'
+    if check.needs_conda and recipe.conda is None:
+        yield "the recipe has no conda", "take the check out, or write `conda: {}` into the recipe"
+    if check.needs_model and recipe.model is None:
+        yield "the recipe has no model", "take the check out, or write `model: {...}` into the recipe"
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...], where: str) -> Fault:
