@@ -51,8 +51,10 @@ def _values(pin: Pin) -> dict[str, str]:
 
 
 def _pairs(node: Any) -> dict[str, tuple[Any, Any]]:
-    """Key and value nodes of a mapping; none of an empty value."""
-    return {key.value: (key, value) for key, value in node.value} if isinstance(node.value, list) else {}
+    """Key and value nodes of a mapping. Raises ValueError for anything else."""
+    if not isinstance(node.value, list):
+        raise ValueError("a mapping is wanted")
+    return {key.value: (key, value) for key, value in node.value}
 
 
 def _edits(text: str, trust: tuple[Any, Any] | None, pin: Pin) -> Iterator[Edit]:
@@ -60,29 +62,29 @@ def _edits(text: str, trust: tuple[Any, Any] | None, pin: Pin) -> Iterator[Edit]
         body = ["", "trust:", "  pins:", *_indented(pin, 4)]
         yield len(text.rstrip()) + 1, len(text), "\n".join(body) + "\n"
         return
-    key, value = trust
+    value = trust[1]
     pairs = _pairs(value)
     if "pins" in pairs:
-        yield from _into_list(text, *pairs["pins"], pin)
-    elif isinstance(value.value, list) and value.flow_style:
+        yield from _into_list(text, pairs["pins"][1], pin)
+    elif value.flow_style:
         yield _before_end(value, f"{', ' if pairs else ''}pins: [{_braced(pin)}]")
     else:
-        column = value.value[0][0].start_mark.column if pairs else 2
+        column = value.value[0][0].start_mark.column
         body = [" " * column + "pins:", *_indented(pin, column + 2)]
-        yield _below(text, _last(value) if pairs else key, body)
+        yield _below(text, _last(value), body)
 
 
-def _into_list(text: str, key: Any, pins: Any, pin: Pin) -> Iterator[Edit]:
-    items = [_pairs(node) for node in pins.value] if isinstance(pins.value, list) else []
+def _into_list(text: str, pins: Any, pin: Pin) -> Iterator[Edit]:
+    if not isinstance(pins.value, list):
+        raise ValueError("a list is wanted")
+    items = [_pairs(node) for node in pins.value]
     same = next((item for item in items if item["host"][1].value == pin.host), None)
     if same:
         yield from _replaced(text, same, pin)
     elif items and not pins.flow_style:
         yield _below(text, _last(pins), _indented(pin, pins.start_mark.column))
-    elif isinstance(pins.value, list):
-        yield _before_end(pins, f"{', ' if items else ''}{_braced(pin)}")
     else:
-        yield _below(text, key, _indented(pin, key.start_mark.column + 2))
+        yield _before_end(pins, f"{', ' if items else ''}{_braced(pin)}")
 
 
 def _replaced(text: str, item: dict[str, tuple[Any, Any]], pin: Pin) -> Iterator[Edit]:
