@@ -289,6 +289,7 @@ CHECKS: Mapping[str, CheckScript] = {
         title="the clock and the time zone are right, and no file is newer than the lock's epoch",
         reads=_ALL_BUT_TRUST,
         given=_clock,
+        sees_all=True,
         parts=("_tree.py",),
     ),
     "user": CheckScript(
@@ -299,9 +300,10 @@ CHECKS: Mapping[str, CheckScript] = {
         parts=("_tree.py",),
     ),
     "packages": CheckScript(
-        title="what is installed is what the lock says, file by file, and nothing beside it",
+        title="the packages are the lock's and no others, and their files are as the packages' own records say",
         reads=_ALL_BUT_TRUST,
         given=_packages,
+        sees_all=True,
         parts=("_tree.py", "_owners.py"),
     ),
     "secrets": CheckScript(
@@ -325,13 +327,7 @@ CHECKS: Mapping[str, CheckScript] = {
         arguments={"max_start_seconds": judges.number},
         given=_model,
         needs_model=True,
-    ),
-    "reproducible": CheckScript(
-        title="no machine's identity, hour of installing, dated byte code or path of the build's place is in the image",
-        reads=_ALL_BUT_TRUST,
-        given=_created,
-        sees_all=True,
-        parts=("_tree.py", "_owners.py"),
+        parts=("_onnx_file.py",),
     ),
     "command": CheckScript(
         title="a program of the recipe's own ends as the recipe says",
