@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from .job import Job
-from .model import ANSWERS, FORMAT, HEALTH, MANIFEST, MODEL, SETTINGS, Deployed
+from .model import ANSWERS, FORMAT, HEALTH, MANIFEST, MODEL, MODEL_SETTINGS, SETTINGS, Deployed
 from .selftest import examined
 from .sources import Array, Samples
 
@@ -141,7 +141,7 @@ def settings(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": {"version": job.version},
         **told,
     }
-    return {SETTINGS: server, "model-settings.json": model}
+    return {SETTINGS: server, MODEL_SETTINGS: model}
 
 
 def _file(path: Path) -> dict[str, Any]:

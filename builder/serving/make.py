@@ -63,9 +63,7 @@ class Subject:
     """An fp32 model, what it is tried on, and what it has to give."""
 
     plain: Path
-    size: int
-    """Samples in one call."""
-    calibration: Samples
+    calibration: list[dict[str, Any]]
     measured: Samples
     feeds: list[dict[str, Any]]
     """The measured samples, a call at a time."""
@@ -133,8 +131,10 @@ def exported(engine: Any, job: Job, sources: Path, work: Path) -> Subject:
     engine.made_loadable(str(plain), newest["ir_version"])
 
     session = engine.session(str(plain))
-    size = call_size(session)
-    feeds = held_out.feeds(size)
+    size, whole = call_size(session)
+    if min(len(calibration), len(held_out)) < size * whole:
+        raise RefusedError(f"the model takes {size} samples at once: there are too few")
+    feeds = held_out.feeds(size, whole)
     measured = held_out.part(slice(0, size * len(feeds)))
     have = want = engine.answers(session, feeds)
     quality: dict[str, Any] = {"samples": len(measured)}
@@ -147,14 +147,14 @@ def exported(engine: Any, job: Job, sources: Path, work: Path) -> Subject:
     if quality["sensitivity_db"] < MIN_SENSITIVITY_DB:
         raise RefusedError(f"the model ignores its input: {quality['sensitivity_db']} dB between samples")
     facts = {"reference": "onnx" if came.torch is None else "torch", "gates": dict(job.gates), "quality": quality}
-    return Subject(plain, size, calibration, measured, feeds, want, facts)
+    return Subject(plain, calibration.feeds(size, whole), measured, feeds, want, facts)
 
 
-def call_size(session: Any) -> int:
-    """How many samples one call takes."""
+def call_size(session: Any) -> tuple[int, bool]:
+    """How many samples a call takes, and whether it has to be so many."""
     first = {value.shape[0] if value.shape else None for value in session.get_inputs()}
     fixed = [size for size in first if isinstance(size, int)]
-    return fixed[0] if fixed else CALL
+    return (fixed[0], True) if fixed else (CALL, False)
 
 
 def searched(engine: Any, job: Job, subject: Subject) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def searched(engine: Any, job: Job, subject: Subject) -> list[dict[str, Any]]:
     task = engine.Task(
         source=str(subject.plain),
         folder=str(subject.plain.parent),
-        calibration=subject.calibration.feeds(subject.size),
+        calibration=subject.calibration,
         inputs=subject.feeds,
         want=subject.want,
         labels=subject.measured.labels,

@@ -18,13 +18,9 @@ FORMAT = 1
 """Of the manifest."""
 
 FOLDER = "/opt/model"
-MODEL, MANIFEST, ANSWERS, HEALTH, SETTINGS = (
-    "model.onnx",
-    "manifest.json",
-    "answers.npz",
-    "health.json",
-    "settings.json",
-)
+MODEL, MANIFEST, ANSWERS = "model.onnx", "manifest.json", "answers.npz"
+HEALTH, SETTINGS, MODEL_SETTINGS = "health.json", "settings.json", "model-settings.json"
+"""Of a served model alone."""
 
 
 class RefusedError(Exception):

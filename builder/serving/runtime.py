@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
 
-from mlserver import MLModel
+from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import NumpyCodec
-from mlserver.errors import InferenceError
+from mlserver.errors import InferenceError, MLServerError
+from mlserver.handlers import ModelRepositoryHandlers
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput
+from mlserver.utils import install_uvloop_event_loop
 
-from .model import Deployed, RefusedError, folder
+from .model import MODEL_SETTINGS, SETTINGS, Deployed, RefusedError, folder
 from .tensors import Array, fitted
 
 
-class DeployedModel(MLModel):  # type: ignore[misc]  # MLServer is in the image alone
+def serve(place: Path) -> None:
+    """Serves the folder's model until a signal ends it; requests that have begun are answered."""
+    settings = Settings(**json.loads((place / SETTINGS).read_bytes()))
+    model = ModelSettings.parse_file(str(place / MODEL_SETTINGS))
+
+    async def served() -> None:
+        await OneModelServer(settings).start([model])
+
+    install_uvloop_event_loop()
+    asyncio.run(served())
+
+
+class OneModelServer(MLServer):  # type: ignore[misc]  # MLServer is in the image alone
+    """MLServer, but nobody who reaches its ports can take the model away."""
+
+    def _create_servers(self) -> None:
+        self._model_repository_handlers = FixedRepository(
+            repository=self._model_repository, model_registry=self._model_registry
+        )
+        super()._create_servers()
+
+
+class FixedRepository(ModelRepositoryHandlers):  # type: ignore[misc]
+    """The protocol's repository of models, of which none comes or goes."""
+
+    async def load(self, name: str) -> NoReturn:
+        """Refused."""
+        raise MLServerError(f"{name}: this server has one model, which neither is loaded nor unloaded", 403)
+
+    unload = load
+
+
+class DeployedModel(MLModel):  # type: ignore[misc]
     """One model, its inputs and outputs named as in its manifest."""
 
     async def load(self) -> bool:

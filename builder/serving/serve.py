@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from .command import parser
 from .model import SETTINGS, RefusedError, folder
@@ -16,6 +15,7 @@ examples:
   curl http://127.0.0.1:8080/v2/models/NAME
   curl http://127.0.0.1:8080/v2/health/ready
 
+It loads one model when it starts: the protocol's routes that load and unload models are refused.
 MODEL_THREADS (default 1), MLSERVER_HOST, MLSERVER_HTTP_PORT, MLSERVER_GRPC_PORT change what their names say.
 MLSERVER_METRICS_ENDPOINT=/metrics adds Prometheus' metrics on MLSERVER_METRICS_PORT (8082).
 """
@@ -33,18 +33,8 @@ def main(arguments: list[str]) -> int:
         raise RefusedError(f"{place} was made without `serve: true`: it has no {SETTINGS}")
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    os.chdir(place)  # MLServer reads `.env` and imports from where it is started: from a folder that has a manifest
-    import asyncio
+    os.chdir(place)  # MLServer reads `.env` where it is started: in a folder whose every file the manifest names
+    from .runtime import serve
 
-    from mlserver.cli.serve import load_settings
-    from mlserver.server import MLServer
-    from mlserver.utils import install_uvloop_event_loop
-
-    async def served() -> None:
-        settings, models = await load_settings(str(place))
-        await MLServer(settings).start(models)
-
-    install_uvloop_event_loop()
-    sys.path = [entry for entry in sys.path if entry]
-    asyncio.run(served())
+    serve(place)
     return 0

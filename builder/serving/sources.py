@@ -33,9 +33,9 @@ class Samples:
         inputs = {name: array[which] for name, array in self.inputs.items()}
         return Samples(inputs, None if self.labels is None else self.labels[which])
 
-    def feeds(self, size: int) -> list[dict[str, Array]]:
-        """Calls of so many samples; what remains is left out where it is no whole call and not the only one."""
-        starts = range(0, max(1, len(self) - size + 1), size)
+    def feeds(self, size: int, whole: bool) -> list[dict[str, Array]]:
+        """Calls of so many samples; what remains is a call as well, unless it has to be a whole one."""
+        starts = range(0, len(self) - size + 1 if whole else len(self), size)
         return [{name: array[at : at + size] for name, array in self.inputs.items()} for at in starts]
 
 
