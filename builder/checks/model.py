@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
 if TYPE_CHECKING:
+    from builder.checks._onnx_file import int8_share
     from builder.checks._prelude import ARGS, conclude, finish, load
 
 FOLDER, COMMANDS, PORT = "/opt/model", "/opt/builder/bin", 8080
@@ -71,6 +73,9 @@ def compare_with_recipe(manifest: "Dict[str, Any]") -> None:
     seen.update(quality=quality, scheme=manifest.get("scheme"))
     if ARGS.get("scheme") == "none":
         return
+    share = stored_share()
+    if not share >= gates.get("int8_weights", 0):
+        problems.append("{:.0%} of the weights are int8: {:.0%} are wanted".format(share, gates["int8_weights"]))
     for key in ALWAYS:
         if key in gates and key not in quality:
             problems.append("the manifest has no measured {}".format(key))
@@ -79,6 +84,16 @@ def compare_with_recipe(manifest: "Dict[str, Any]") -> None:
         if (key in AT_LEAST and not value >= bound) or (key in AT_MOST and not value <= bound):
             least = "at least" if key in AT_LEAST else "at most"
             problems.append("measured {} is {}: {} {} is wanted".format(key, value, least, bound))
+
+
+def stored_share() -> float:
+    """How much of the model really is int8, whatever the manifest says."""
+    try:
+        seen["int8_weights"] = int8_share(read("model.onnx"))
+    except (OSError, IndexError, ValueError) as error:
+        problems.append("model.onnx cannot be read: {}".format(error))
+        seen["int8_weights"] = 1.0  # unknown, and told already
+    return float(seen["int8_weights"])
 
 
 class Model:
@@ -111,13 +126,13 @@ class Model:
 
     def decibels(self, want: Any, have: Any) -> float:
         exact = want.astype("float64")
-        noise, signal_ = float(((exact - have) ** 2).sum()), float((exact**2).sum())
-        return 200.0 if noise == 0 else 10 * float(self.numpy.log10(max(signal_, 1e-300) / noise))
+        noise, power = float(((exact - have) ** 2).sum()), float((exact**2).sum())
+        return 200.0 if noise == 0 else 10 * math.log10(max(power, 1e-300) / noise)
 
     def spread(self, array: Any) -> float:
         """How much of its size an output changes with the sample."""
         values = array.astype("float64")
-        return float(((values - values.mean(0)) ** 2).sum() / max(float((values**2).sum()), 1e-300)) ** 0.5
+        return math.sqrt(float(((values - values.mean(0)) ** 2).sum()) / max(float((values**2).sum()), 1e-300))
 
     def milliseconds(self) -> float:
         names, feed = sorted(self.wanted), self.one(0)
