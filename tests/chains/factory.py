@@ -60,10 +60,12 @@ def make(
     usages: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.SERVER_AUTH,),
     permitted: str | None = None,
     aia: str | None = None,
+    organisation: str | None = None,
 ) -> Made:
     """days: until it expires, from now; begun: days since it became valid; `by` None: self-signed."""
     key = key or new_key()
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name is not None else [])
+    names = ((NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, name))
+    subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in names if text is not None])
     issuer, signer = (by.cert.subject, by.key) if by else (subject, key)
     builder = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer)

@@ -35,6 +35,14 @@ def test_a_leaf_of_47_days_is_not_due_all_its_life() -> None:
     assert states.count(State.FINE) == 36  # three quarters of it
 
 
+def test_a_leaf_of_ten_years_is_not_due_with_two_left() -> None:
+    """A site's own authority issues for long; a quarter of that is no renewal that failed."""
+    long = certificate(3650, ca=False, issuer="ca")
+    assert judge(long, at=BEGIN + 3600 * DAY).state is State.FINE
+    assert judge(long, at=BEGIN + 3621 * DAY).why == "less than 25% of its lifetime left"
+    assert judge(long, at=BEGIN + 2800 * DAY, limits=limits_with(share=0.25)).state is State.DUE
+
+
 def test_a_users_own_limits_are_for_every_role() -> None:
     limits = limits_with(days=60)
     assert [judge(c, at=BEGIN, limits=limits).state for c in (LEAF, MIDDLE, ROOT)] == [State.FINE] * 3
