@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import second_engine
 from chain_project import PREFIX, Place, docker, identity, measured, names_of
-from conftest import Projects
+from conftest import First, Projects
 
 from builder.adapters.engine import Engine
 
@@ -84,7 +84,9 @@ def final(names: list[str]) -> bool:
     return bool(names) and not any(name.endswith("-unproven") for name in names)
 
 
-def test_what_another_engine_proves_makes_the_names_final_on_both(project: Projects, able: Second) -> None:
+def test_what_another_engine_proves_makes_the_names_final_on_both(
+    first: First, project: Projects, able: Second
+) -> None:
     place, name, saved = built(project, "prove")
     image, before = identity(f"{name}:1.0-unproven"), names_of(name)
     assert [tag.rpartition(":")[2][: len(MEASURED)] for tag in before] == ["1.0-unproven"[: len(MEASURED)], MEASURED]
@@ -92,6 +94,13 @@ def test_what_another_engine_proves_makes_the_names_final_on_both(project: Proje
     absent = place.builder("prove", name, "--engine", able.address, "--json").error
     assert absent["what"] == f"{name}: the engine does not have the image that the report is about"
     assert absent["remedy"].startswith(f"`docker save {image[7:19]} | docker --host {able.address} load`")
+
+    other = place.root / "other.tar"
+    docker("save", "--output", str(other), first.tag)
+    mistaken = place.builder("prove", name, "--engine", able.address, "--image", str(other), "--json").error
+    assert mistaken["what"] == "the file holds another image than the report is about"
+    assert mistaken["seen"] == f"{first.tag}, not {image}"
+    assert able.names(first.name) == []
 
     ran = place.builder("prove", name, "--engine", able.address, "--image", str(saved), "--json")
     assert ran.code == 0, ran.out + ran.err
@@ -139,7 +148,7 @@ def test_a_report_travels_to_the_gpu_and_back(project: Projects, able: Second, t
     assert outcome(place, name)["nvidia-smi"] == "PASS"
 
 
-def test_a_host_that_cannot_prove_it_either_changes_nothing(project: Projects, able: Second) -> None:
+def test_an_engine_that_cannot_prove_it_either_changes_nothing(project: Projects, able: Second) -> None:
     place, name, saved = built(project, "blind")
     names, state = names_of(name), kept(place)
     able.gpu.set(status=9)
@@ -149,6 +158,17 @@ def test_a_host_that_cannot_prove_it_either_changes_nothing(project: Projects, a
     assert error["faults"][0]["what"] == ("UNPROVEN no GPU to prove it on: the NVIDIA driver is not loaded (NVML 9)")
     nowhere = place.builder("prove", name, "--json").error  # this host's own engine has no GPU
     assert nowhere["kind"] == "unproven"
+
+    with (
+        second_engine.short_folder() as folder,
+        second_engine.running(folder, containerd_store=True) as address,
+    ):
+        second_engine.when_it_answers(folder, Engine(address).version)
+        docker("--host", address, "load", "--input", str(saved))
+        error = place.builder("prove", name, "--engine", address, "--json").error
+    assert error["what"] == f"{name}: the engine has this image under another ID, and a report is about one ID"
+    assert error["seen"].endswith("; the layers and the configuration are the same")
+    assert error["remedy"].startswith("containerd's image store names an image by its manifest")
     assert (names_of(name), kept(place)) == (names, state)
 
 
@@ -201,26 +221,3 @@ def test_an_interrupted_proof_leaves_no_container_and_changes_nothing(project: P
     assert process.returncode == 130, said
     assert able.docker("ps", "--all", "--quiet") == ""
     assert (names_of(name), kept(place)) == (names, state)
-
-
-def test_a_file_with_another_image_is_not_loaded(project: Projects, able: Second) -> None:
-    place, name, _ = built(project, "mistaken")
-    _, other, saved = built(project, "other")
-    error = place.builder("prove", name, "--engine", able.address, "--image", str(saved), "--json").error
-    assert error["what"] == "the file holds another image than the report is about"
-    assert error["seen"].startswith(f"{other}:1.0-unproven, not sha256:")
-    assert able.names(other) == []
-
-
-def test_the_same_image_under_another_id_is_told_as_such(project: Projects) -> None:
-    place, name, saved = built(project, "store")
-    with (
-        second_engine.short_folder() as folder,
-        second_engine.running(folder, containerd_store=True) as address,
-    ):
-        second_engine.when_it_answers(folder, Engine(address).version)
-        docker("--host", address, "load", "--input", str(saved))
-        error = place.builder("prove", name, "--engine", address, "--json").error
-    assert error["what"] == f"{name}: the engine has this image under another ID, and a report is about one ID"
-    assert error["seen"].endswith("; the layers and the configuration are the same")
-    assert error["remedy"].startswith("containerd's image store names an image by its manifest")
