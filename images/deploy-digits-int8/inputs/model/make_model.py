@@ -1,0 +1,3 @@
+from serving.make import begin
+
+begin()
