@@ -1,5 +1,7 @@
-# What is installed is what the lock says, and nothing beside it: wheels, conda packages, Debian packages, and their
-# files with the content that was published.
+# The packages are the lock's, by name and version, and no others: wheels, conda packages, Debian packages. Among the
+# environment's packages is no file of nobody's, and every file for which its package's own record has a hash has that
+# content. The records lie in the image, too: that what was installed is what the lock names is seen to while it is
+# fetched, by the lock's hashes; this sees that nobody changed it afterwards.
 import os
 import sys
 import time
@@ -78,6 +80,7 @@ class Contents:
     def __init__(self, records: Records, lenient: bool, seconds: float) -> None:
         self.records, self.lenient, self.until = records, lenient, time.time() + seconds
         self.hashed = self.unhashed = self.bytes = 0
+        self.nameless = sum(not r.algorithm and os.path.isfile(p) and not os.path.islink(p) for p, r in records.items())
         self.problems: List[str] = []
 
     def compare(self) -> None:
@@ -116,8 +119,10 @@ class Contents:
             self.problems.append("{} is not as {} has it: its {} differs".format(path, record.owner, record.algorithm))
 
     def told(self) -> str:
-        rest = " ({} more by their size alone: the time was short)".format(self.unhashed) if self.unhashed else ""
-        return "{} files have the published content{}".format(self.hashed, rest)
+        late = "{} by their size alone, the time was short".format(self.unhashed) if self.unhashed else ""
+        less = "{} are there, and their records have no hash".format(self.nameless) if self.nameless else ""
+        rest = "; ".join(part for part in (late, less) if part)
+        return "{} files have the content that their packages' records name{}".format(self.hashed, rest and "; " + rest)
 
 
 def weights(records: Records) -> "Dict[str, int]":
@@ -159,7 +164,7 @@ def main() -> None:
             len(wheels),
             len(conda),
             len(installed),
-            "nothing beside them" if whole else "the base's own",
+            "no other" if whole else "what else the base has",
             contents.told(),
         ),
         wheels=len(wheels),
@@ -169,6 +174,7 @@ def main() -> None:
         hashed=contents.hashed,
         hashed_bytes=contents.bytes,
         by_size_alone=contents.unhashed,
+        without_hash=contents.nameless,
         largest=weights(ours),
     )
 

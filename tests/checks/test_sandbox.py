@@ -62,6 +62,23 @@ def test_only_tmp_can_be_written(lab: Lab) -> None:
     assert run(lab, code).stdout.strip() == b"[Errno 30] Read-only file system: '/x'"
 
 
+def test_one_that_sees_all_reads_what_is_others_and_the_images_own_tmp_and_writes_nowhere(lab: Lab) -> None:
+    image = lab.image({"/tmp/left": "x", "/srv/theirs": "secret"})
+    code = (
+        "import os; print(open('/tmp/left').read(), os.getuid())\n"
+        "for path in ('/tmp/x', '/x', '/run/x', '/var/tmp/x'):\n"
+        "    try: open(path, 'w')\n    except OSError as e: print(e.errno)\n"
+        "print([l for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapBnd', 'NoNewPrivs'))])"
+    )
+    argv = ("/usr/bin/python3", "-c", code)
+    done = lab.engine.run_check(image, argv=argv, stdin=b"", timeout=60, sees_all=True)
+    first, *refused, status = done.stdout.decode().splitlines()
+    assert first == "x 0"
+    assert refused == ["30"] * 4  # EROFS
+    read_search = f"{1 << 2:016x}"  # CAP_DAC_READ_SEARCH alone
+    assert status == repr([f"CapEff:\t{read_search}\n", f"CapBnd:\t{read_search}\n", "NoNewPrivs:\t1\n"])
+
+
 def test_hosts_proxy_does_not_get_in(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"proxies": {"default": {"httpProxy": "http://proxy:3128"}}}')
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
