@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from builder.adapters.http_host import proxy_of, usable
+from builder.adapters.http_host import environment_names, usable
 from builder.errors import RecipeError
 from builder.trust.reached import Target
 
@@ -63,18 +63,22 @@ def proxies_of(path: Path) -> dict[Target, str]:
     return {target: proxy and usable(proxy, f"{path}: proxy_servers") for target, proxy in found if proxy is not None}
 
 
-def _servers(document: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value or "") for key, value in _mapping(document.get("proxy_servers")).items()}
+def _servers(document: dict[str, Any]) -> dict[str, str | None]:
+    return {key: None if v is None else str(v) for key, v in _mapping(document.get("proxy_servers")).items()}
 
 
-def _proxy(target: Target, servers: dict[str, str]) -> str | None:
-    for kind in ("https", "all"):
-        for key in (f"{kind}://{target.host}", kind):
-            if key in servers:
-                return servers[key]
-        if servers and proxy_of(f"https://{target}"):
-            return None
-    return None
+def _proxy(target: Target, servers: dict[str, str | None]) -> str | None:
+    """Empty to go there directly, None for what the environment says."""
+    own, every = (_first(servers, f"{kind}://{target.host}", kind) for kind in ("https", "all"))
+    if own is not None:
+        return own
+    if "https" in servers:  # and is null, which hides the environment's
+        return every or ""
+    return every if every is not None and not environment_names(f"https://{target}") else None
+
+
+def _first(servers: dict[str, str | None], *keys: str) -> str | None:
+    return next((value for key in keys if (value := servers.get(key)) is not None), None)
 
 
 def _files(path: Path) -> list[Path]:

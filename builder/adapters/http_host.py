@@ -27,6 +27,13 @@ def proxy_of(url: str) -> str | None:
     return usable(proxy, "the proxy settings of the environment")
 
 
+def environment_names(url: str) -> bool:
+    """Whether the environment has a proxy for the URL's own scheme, and not for all alone."""
+    parts = urlsplit(url)
+    bypassed = urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2])
+    return bool(urllib.request.getproxies().get(parts.scheme)) and not bypassed
+
+
 def usable(proxy: str, where: str) -> str:
     """The proxy with its scheme. Raises HostError for SOCKS and what is no URL."""
     proxy = proxy if "://" in proxy else f"http://{proxy}"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from chains import servers
 from chains.factory import make, root
 from chains.presented import HERE, NOBODY
+from chains.scenarios import NAME, good
+from typer.testing import CliRunner
 
-from builder.adapters.condarc_targets import channels_of, targets_of
+from builder.adapters.condarc_targets import channels_of, proxies_of, targets_of
+from builder.adapters.http_host import proxy_of
 from builder.adapters.tls_case import Options
 from builder.adapters.tls_doctor import examine
 from builder.adapters.tls_doctor_many import examine_all
-from builder.errors import RecipeError
+from builder.cli.app import app
+from builder.errors import HostError, RecipeError
 from builder.progress import Silent
 from builder.trust.reached import Target
 
@@ -102,3 +107,75 @@ def test_one_host_is_compared_with_others_to_tell_interception(tmp_path: Path) -
         found = examine(Target(host="one.test", port=asked.port), options)
     assert found.cause == "interception"
     assert "(one.test, 127.0.0.1)" in found.sentence
+
+
+FILE, OWN, ENV = "http://file:1", "http://own:1", "http://env:1"
+SERVERS = [
+    {},
+    {"https": FILE},
+    {"http": FILE},
+    {"all": FILE},
+    {"https": FILE, "https://a.test": OWN},
+    {"https": FILE, "https://b.test": OWN},
+    {"all": FILE, "all://a.test": OWN},
+    {"https": ""},
+    {"https://a.test": OWN, "all": FILE},
+]
+
+
+@pytest.mark.parametrize("servers", SERVERS, ids=str)
+@pytest.mark.parametrize(
+    "environment", [{}, {"https_proxy": ENV}, {"all_proxy": ENV}, {"https_proxy": ENV, "no_proxy": "a.test"}], ids=str
+)
+def test_proxy_of_a_channel_is_the_one_that_requests_takes(
+    servers: dict[str, str], environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """conda hands `proxy_servers` to each request: `session.get(url, proxies=session.proxies)` [S]."""
+    import requests
+    from requests.utils import select_proxy
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / ".condarc"
+    path.write_text(json.dumps({"channels": ["https://a.test/x"], "proxy_servers": servers}))
+    url = "https://a.test/x"
+    settings = requests.Session().merge_environment_settings(url, dict(servers), None, None, None)
+    wanted = select_proxy(url, settings["proxies"]) or None
+    ours = proxies_of(path).get(Target(host="a.test"))
+    assert (proxy_of(url) if ours is None else ours or None) == wanted
+
+
+def test_channels_are_asked_by_the_proxy_of_the_file_and_it_is_shown_without_its_login(tmp_path: Path) -> None:
+    with servers.tls(good().sent) as there, servers.connect_proxy() as (proxy, asked):
+        path = tmp_path / ".condarc"
+        url = f"https://{NAME}:{there.port}/x"
+        path.write_text(f"channels: [{url}]\nproxy_servers:\n  https: http://someone:secret@{proxy}\n")
+        bundle = tmp_path / "roots.pem"
+        bundle.write_text(root().pem)
+        words = ["doctor", str(path), "--bundle", str(bundle), "--against", f"https://{HERE}:9"]
+        done, as_json = (CliRunner().invoke(app, [*words, *more]) for more in ((), ("--json",)))
+    assert (done.exit_code, as_json.exit_code) == (0, 0), done.output
+    assert set(asked) == {f"{NAME}:{there.port}"}
+    assert f" by the proxy http://{proxy} that proxy_servers names, TLS" in done.stdout
+    assert json.loads(as_json.stdout)["hosts"][0]["proxy"] == f"http://{proxy}"
+    assert "secret" not in done.output + as_json.output
+
+
+def test_channel_whose_proxy_is_empty_is_asked_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    own = make("localhost", root())
+    with servers.tls((own,)) as there:
+        path = tmp_path / ".condarc"
+        path.write_text(f'channels: ["https://localhost:{there.port}/x"]\nproxy_servers: {{https: ""}}\n')
+        proxies = proxies_of(path)
+        (target,) = targets_of(channels_of(path))
+        found = examine(target, Options(proxies=proxies, against=(), http_port=NOBODY))
+    assert (found.cause, found.reached.proxy) == ("unknown-root", None)
+
+
+def test_socks_proxy_of_a_file_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / ".condarc"
+    path.write_text("channels: [https://a.test/x]\nproxy_servers: {https: 'socks5://me:secret@127.0.0.1:1'}\n")
+    with pytest.raises(HostError, match="a SOCKS proxy cannot be used") as caught:
+        proxies_of(path)
+    assert (caught.value.where, caught.value.seen) == (f"{path}: proxy_servers", "socks5://127.0.0.1:1")

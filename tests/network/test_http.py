@@ -18,6 +18,7 @@ import trustme
 from fault_server import Mirror, refusing
 
 from builder.adapters.http import Http
+from builder.adapters.http_host import proxy_of
 from builder.errors import HostError
 from builder.mirrors.transport import Unavailable
 
@@ -178,10 +179,33 @@ def test_a_dead_proxy_is_named_as_the_cause_without_its_address(monkeypatch: pyt
     assert str(caught.value) == "the proxy does not let it through: Connection refused"
 
 
-def test_a_socks_proxy_is_told_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
-    with pytest.raises(HostError, match="this kind of proxy is not known"):
+@pytest.mark.parametrize(
+    ("proxy", "what", "seen"),
+    [
+        ("socks5h://me:secret@127.0.0.1:1", "a SOCKS proxy cannot be used", "socks5h://127.0.0.1:1"),
+        ("ftp://127.0.0.1:1", "this proxy cannot be used", "ftp://127.0.0.1:1"),
+        ("http://127.0.0.1:port", "this proxy cannot be used", "http://127.0.0.1:port"),
+        ("http://", "this proxy cannot be used", "http://"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_with_what_to_do(
+    proxy: str, what: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    with pytest.raises(HostError, match=what) as caught:
         got("http://mirror.test/file")
+    assert caught.value.seen == seen
+    assert str(caught.value.remedy).startswith("name an HTTP proxy in HTTPS_PROXY, which goes before ALL_PROXY, or")
+
+
+def test_https_proxy_goes_before_a_socks_proxy_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the refusal of SOCKS says to do."""
+    monkeypatch.setenv("all_proxy", "socks5h://127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:2")
+    assert proxy_of("https://mirror.test/file") == "http://127.0.0.1:2"
+    monkeypatch.delenv("https_proxy")
+    monkeypatch.setenv("no_proxy", "mirror.test")
+    assert proxy_of("https://mirror.test/file") is None
 
 
 def test_a_login_in_the_address_is_sent_and_not_in_the_path(serve: Serve) -> None:
