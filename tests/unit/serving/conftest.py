@@ -1,0 +1,113 @@
+"""A model's folder, made once by the maker as a workshop runs it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.serving.files import workshop_files
+
+RECIPE = '''\
+"""Sixteen measurements, one of four groups: made here, so that neither torch nor a download is needed."""
+import numpy
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+RANDOM = numpy.random.RandomState(0)
+CENTRES = RANDOM.randn(4, 16).astype("float32")
+
+
+def model():
+    """A network that was never trained, but whose outputs are as different as its inputs."""
+    first, last = RANDOM.randn(16, 256) / 4, RANDOM.randn(256, 4) / 16
+    weights = [numpy_helper.from_array(a.astype("float32"), n) for n, a in (("first", first), ("last", last))]
+    nodes = [
+        helper.make_node("MatMul", ["measured", "first"], ["/secret/path/hidden"], name="one", doc_string="line 12"),
+        helper.make_node("Relu", ["/secret/path/hidden"], ["positive"], name="two"),
+        helper.make_node("MatMul", ["positive", "last"], ["group"], name="three"),
+    ]
+    sides = [
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", w])] for n, w in (("measured", 16), ("group", 4))
+    ]
+    graph = helper.make_graph(nodes, "made at noon", *sides, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="me")
+
+
+def dead():
+    """The same, but it is multiplied with nothing."""
+    given = model()
+    given.graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy.zeros((16, 256), "float32"), "first"))
+    bias = numpy_helper.from_array(numpy.ones(256, "float32"), "bias")
+    given.graph.initializer.append(bias)
+    given.graph.node[1].CopyFrom(helper.make_node("Add", ["/secret/path/hidden", "bias"], ["positive"]))
+    return given
+
+
+def samples():
+    random = numpy.random.RandomState(1)
+    labels = random.randint(0, 4, 256)
+    return CENTRES[labels] + 0.3 * random.randn(256, 16)
+
+
+def few():
+    return samples()[:10]
+
+
+def broken():
+    return {}["absent"]
+'''
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where models are made."""
+
+    root: Path
+
+    def job(self, **changed: Any) -> dict[str, Any]:
+        """A job that can be done, with changes."""
+        job = {"name": "groups", "version": "1.0", "factory": "recipe:model", "calibration": "recipe:samples"}
+        return {**job, **changed}
+
+    def make(
+        self, out: Path, *, serve: bool = True, hash_seed: str = "1", **changed: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the maker as an image's build does."""
+        job = out.with_suffix(".json")
+        job.write_text(json.dumps(self.job(serve=serve, **changed)))
+        return subprocess.run(
+            [sys.executable, "-B", self.root / "make_model.py", job, self.root / "sources", out],
+            cwd=out.parent,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    root = tmp_path_factory.mktemp("workshop")
+    for script in workshop_files():
+        (root / script.path).parent.mkdir(exist_ok=True)
+        (root / script.path).write_text(script.content)
+    (root / "sources").mkdir()
+    (root / "sources" / "recipe.py").write_text(RECIPE)
+    return Workshop(root)
+
+
+@pytest.fixture(scope="session")
+def made(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sound model; not to be changed."""
+    out = tmp_path_factory.mktemp("made") / "model"
+    done = workshop.make(out)
+    assert done.returncode == 0, done.stderr
+    return out
