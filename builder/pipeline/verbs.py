@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from builder.errors import CheckFailed, DiskError, LockError, RenderingError, TagError, UnprovenError
@@ -203,10 +204,12 @@ def checked(
     """Asks the image every question of the recipe, and keeps the report."""
     from builder.adapters.audit_run import audit_image
     from builder.pipeline.provenance import provenance
+    from builder.report.page import prepare
     from builder.stages.notices import notices
 
     recipe, facts = described.loaded.recipe, _facts(place, image)
     before = place.reports.latest(recipe.name)
+    Thread(target=prepare).start()  # while containers run
     report = check(
         recipe=recipe,
         plan=described.plan,

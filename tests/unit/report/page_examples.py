@@ -46,6 +46,9 @@ ROWS: tuple[dict[str, Any], ...] = (
 )
 
 
+MEASURED = {"python": "3.9.2", "libc": "2.31", "no version": 7}
+
+
 @cache
 def lock() -> Lock:
     path = Path(__file__).parents[3] / "recipes" / "quickstart.lock"
@@ -92,7 +95,10 @@ def usual() -> Report:
     """One result of each kind that a page shows in its own way."""
     libraries = [{"name": f"libc{n}.so.12", "path": f"/opt/env/lib/python3.9/libc{n}.so.12"} for n in range(6)]
     return report(
-        result("python", evidence={"executable": "/opt/env/bin/python", "found": {"sh -c": "/opt/env"}}),
+        result(
+            "python",
+            evidence={"executable": "/opt/env/bin/python", "found": {"sh -c": "/opt/env"}, "measured": MEASURED},
+        ),
         result("trust", Outcome.FAIL, summary="2 of 117 trust anchors have expired", evidence={"count": 117}),
         result("cuda", image=OLDER, evidence={"libraries": libraries, "minimum_driver": "525.60.13"}),
         result("nvidia-smi", Outcome.UNPROVEN, summary="the engine gives no GPU", evidence={"engine": "none"}),

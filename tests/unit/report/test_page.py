@@ -232,3 +232,12 @@ def test_what_was_not_kept_of_the_image_before_is_not_made_up() -> None:
 
 def test_first_image_of_a_name_says_so() -> None:
     assert "This is the first image of this name." in page(examples.usual(), examples.provenance())
+
+
+def test_head_has_the_versions_that_were_measured() -> None:
+    assert "Measured in the running image python 3.9.2, libc 2.31 Checked on" in Parsed(page(examples.usual())).words
+
+
+def test_version_that_a_failed_check_read_is_not_said() -> None:
+    report = examples.report(examples.result("python", Outcome.FAIL, evidence={"measured": examples.MEASURED}))
+    assert "Measured in the running image" not in page(report)
