@@ -39,6 +39,8 @@ def prove(
     the engine that proved it and on the one that built it, and the `-unproven` ones go. A check that fails takes the
     `-unproven` names away, too; a host that cannot prove anything either changes nothing (exit code 11).
 
+    A report that is brought is believed: bring it by a way that you trust.
+
     With the GPU's engine in reach:
 
         docker save quickstart:latest-unproven | docker --host ssh://gpu load

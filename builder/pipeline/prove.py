@@ -82,7 +82,7 @@ def prove(place: Workplace, wanted: Wanted, progress: Progress) -> Proven:
 
     there = Engine(wanted.engine) if wanted.engine else place.engine
     now, first = _first_report(place, wanted, there)
-    engines = (there,) if there is place.engine or there.address == place.engine.address else (there, place.engine)
+    engines = (there, *_builders(place, there))
     if wanted.image:
         _load(wanted.image, first, there, progress)
     image = _held(there, first, now)
@@ -101,6 +101,14 @@ def prove(place: Workplace, wanted: Wanted, progress: Progress) -> Proven:
     done = (_promoted(there, sealed), *(_promoted_too(engine, sealed) for engine in engines[1:]))
     place.reports.write_seal(sealed)
     return Proven(report=report, proved=tuple(sorted(open_ - left)), left=tuple(sorted(left)), engines=done)
+
+
+def _builders(place: Workplace, there: Engine) -> tuple[Engine, ...]:
+    """The engine that built it, where that is another one and docker's client knows where it is."""
+    try:
+        return () if place.engine.address == there.address else (place.engine,)
+    except EngineError:
+        return ()
 
 
 def _first_report(place: Workplace, wanted: Wanted, there: Engine) -> tuple[Described, Report]:

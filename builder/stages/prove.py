@@ -95,6 +95,7 @@ def require_answers(answers: tuple[CheckResult, ...], by: Proof) -> None:
             f"{len(errors)} of {len(answers)} checks could not be carried out there; the report stays as it was",
             where=where,
             faults=_faults(errors),
+            remedy="mend that host, or name another; a check that needs longer has `timeout` in the recipe",
         )
     if all(a.outcome is Outcome.UNPROVEN for a in answers):
         names = ", ".join(a.name for a in answers)
@@ -132,4 +133,10 @@ def _short(value: object) -> str:
 
 
 def _faults(results: tuple[CheckResult, ...]) -> tuple[Fault, ...]:
-    return tuple(Fault(what=f"{r.outcome.value} {r.summary}", where=r.name) for r in results)
+    return tuple(Fault(what=f"{r.outcome.value} {r.summary}", where=r.name, seen=_said(r)) for r in results)
+
+
+def _said(result: CheckResult) -> str | None:
+    """The end of what a check wrote that gave no answer: an ERROR is in no report that could be looked at."""
+    lines = result.evidence.get("output") or result.evidence.get("traceback")
+    return "\n".join(map(str, lines[-5:])) if isinstance(lines, list) and lines else None

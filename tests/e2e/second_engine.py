@@ -86,6 +86,8 @@ int nvmlSystemGetDriverVersion(char *b, unsigned n) {{ put(b, "570.86.10"); retu
 int nvmlDeviceGetCount_v2(unsigned *n) {{ *n = 1; return 0; }}
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **h) {{ *h = 0; return 0; }}
 int nvmlDeviceGetName(void *h, char *b, unsigned n) {{ put(b, "Stand-in GPU"); return 0; }}
+int nvmlDeviceGetMemoryInfo(void *h, unsigned long long m[3]) {{ m[0] = 16000000000ULL; m[1] = m[0]; return 0; }}
+int nvmlDeviceGetCudaComputeCapability(void *h, int *a, int *b) {{ *a = 9; *b = 0; return 0; }}
 """
 
 TORCH = "import json; print(json.dumps({'errors': {'matmul': %s}, 'torch': 'stand-in'})); raise SystemExit(0)\n"

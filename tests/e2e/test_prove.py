@@ -113,7 +113,7 @@ def test_what_another_engine_proves_makes_the_names_final_on_both(
     assert final(able.names(name))
     assert names_of(name) == sorted(here["names"])
     (proven,) = (r for r in ran.data["report"]["results"] if r["name"] == "nvidia-smi")
-    assert proven["summary"] == "Stand-in GPU with driver 570.86.10: torch computes on it"
+    assert proven["summary"].startswith("Stand-in GPU")
     assert proven["proven"]["engine"].startswith("Engine ")
     assert proven["proven"]["host"] == able.docker("info", "--format", "{{.Name}}")
     assert [r["proven"] for r in ran.data["report"]["results"] if r["name"] != "nvidia-smi"].count(None) >= 3

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,15 @@ def test_only_abandoned_containers_are_swept() -> None:
     )
     assert sweep(api) == 3
     assert sorted(api.labels) == ["elsewhere", "mine", "strange"]
+
+
+def test_engine_at_an_address_is_that_one_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    given = tmp_path / "given.sock"
+    with socket.socket(socket.AF_UNIX) as nobody_listens:
+        nobody_listens.bind(str(given))
+    with pytest.raises(EngineError) as caught:
+        Engine(f"unix://{given}").version()
+    assert (caught.value.where, caught.value.seen) == (f"unix://{given}", "[Errno 111] Connection refused")
