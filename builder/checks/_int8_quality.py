@@ -97,7 +97,7 @@ def quality(have: "List[Any]", want: "List[Any]", labels: Any = None) -> Row:
     reproduced perfectly.
     """
     rows = [one_quality(*pair) for pair in zip(have, want)]  # noqa: B905 - 3.6
-    worst = {name: min(values) for name in rows[0] for values in [[r[name] for r in rows if name in r]]}
+    worst = {name: min(row[name] for row in rows if name in row) for name in sorted(set().union(*rows))}
     if labels is not None:
         drop = (want[0].argmax(1) == labels).mean() - (have[0].argmax(1) == labels).mean()
         worst["accuracy_drop"] = round(float(drop), 4)
@@ -114,8 +114,9 @@ def one_quality(have: Any, want: Any) -> Row:
     row: Row = {
         "sqnr_db": round(decibels(theirs, ours - theirs), 1),
         "centred_sqnr_db": round(decibels(centred, ours - ours.mean(0) - centred), 1),
-        "min_cosine": round(float(cosines.min()), 4),
     }
+    if theirs.shape[1] > 1:  # of single values it is nothing but the sign
+        row["min_cosine"] = round(float(cosines.min()), 4)
     if decided(want) is not None:
         row["agreement"] = round(float((decided(have) == decided(want)).mean()), 4)
     return row

@@ -72,12 +72,12 @@ def generator(seed: int) -> Any:
 
 
 def cnn() -> Any:
-    """Two convolutions with batch normalization, two linear layers: 280 000 weights."""
+    """Two convolutions with batch normalization, two linear layers: 340 000 weights."""
     nn = torch.nn
     return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(64 * 4 * 4, 256), nn.ReLU(), nn.Linear(256, CLASSES)),
+        *(nn.Conv2d(1, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(48, 96, 3, padding=1), nn.BatchNorm2d(96), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(96 * 4 * 4, 192), nn.ReLU(), nn.Linear(192, CLASSES)),
     )
 
 

@@ -3,6 +3,7 @@
 # Part of onnx-export, after _onnx_models.py.
 import importlib
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def own(name: str) -> Subject:
 def users(reference: str, samples: str, inputs: "List[str]", outputs: "List[str]") -> Subject:
     """The recipe's model. Every other sample calibrates; quality is measured on the rest. Raises WrongError."""
     torch.manual_seed(0)
-    model = named_object(reference, "model")()
+    model = called(reference, "model")
     if not isinstance(model, torch.nn.Module):
         raise WrongError("model: {} gives a {}, not a torch.nn.Module".format(reference, type(model).__name__))
-    arrays = sampled(named_object(samples, "calibration")(), samples)
+    arrays = sampled(called(samples, "calibration"), samples)
     names = inputs or parameters(model, len(arrays))
     if len(names) != len(arrays):
         text = "inputs: {} names ({}), and {} gives {} arrays"
@@ -73,8 +74,7 @@ def subject(
 ) -> Subject:
     """With what torch answers to the second part of the samples."""
     calibration, held_out = (feeds(inputs, arrays) for arrays in parts)
-    with torch.no_grad():
-        calls = [flat(model(*(torch.from_numpy(feed[n]) for n in inputs))) for feed in held_out]
+    calls = [answered(name, model, [torch.from_numpy(feed[n]) for n in inputs]) for feed in held_out]
     for number, answer in enumerate(calls[0]):
         rows = tuple(answer.shape)[:1]
         if rows != (len(held_out[0][inputs[0]]),):
@@ -96,6 +96,16 @@ def feeds(names: "List[str]", arrays: "Tuple[Any, ...]") -> "List[Feed]":
     return batches
 
 
+def answered(name: str, model: Any, inputs: "List[Any]") -> "List[Any]":
+    """What torch makes of one batch. Raises WrongError."""
+    try:
+        with torch.no_grad():
+            return flat(model(*inputs))
+    except Exception as error:
+        shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
+        raise WrongError("model: {} fails on samples of shape {}: {}".format(name, shapes, told(error))) from error
+
+
 def flat(answer: Any) -> "List[Any]":
     """The tensors of a model's answer: of one, of several or of named ones."""
     if isinstance(answer, torch.Tensor):
@@ -104,13 +114,30 @@ def flat(answer: Any) -> "List[Any]":
     return [tensor for part in parts for tensor in flat(part)]
 
 
+def told(error: BaseException) -> str:
+    """What an error says in one line, from where it began: torch wraps its own in advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", str(error))).strip()
+    return text[:400] if isinstance(error, WrongError) else "{}: {}".format(type(error).__name__, text[:400])
+
+
+def called(reference: str, argument: str) -> Any:
+    """What the function `module:name` gives. Raises WrongError."""
+    function = named_object(reference, argument)
+    try:
+        return function()
+    except Exception as error:
+        raise WrongError("{}: {} raises {}".format(argument, reference, told(error))) from error
+
+
 def named_object(reference: str, argument: str) -> "Callable[[], Any]":
-    """What `module:name` names. Raises WrongError; what the module itself raises is passed on."""
+    """What `module:name` names. Raises WrongError."""
     module, _, name = reference.partition(":")
     try:
         found = importlib.import_module(module)
-    except ImportError as error:
-        raise WrongError("{}: {} cannot be imported in the image: {}".format(argument, module, error)) from error
+    except Exception as error:
+        raise WrongError("{}: {} cannot be imported in the image: {}".format(argument, module, told(error))) from error
     if not callable(getattr(found, name, None)):
         raise WrongError("{}: module {} has no function {}".format(argument, module, name))
     return getattr(found, name)  # type: ignore[no-any-return]
@@ -119,6 +146,11 @@ def named_object(reference: str, argument: str) -> "Callable[[], Any]":
 def sampled(given: Any, reference: str) -> "Tuple[Any, ...]":
     """An array for each input: from an array, a tuple of them, or batches of either. Raises WrongError."""
     if not isinstance(given, tuple) and not is_array(given):
+        if not hasattr(given, "__iter__"):
+            text = (
+                "calibration: {} gives a {}, not an array, a tuple of arrays (one for each input) or batches of these"
+            )
+            raise WrongError(text.format(reference, type(given).__name__))
         batches = [batch if isinstance(batch, tuple) else (batch,) for batch in given]
         given = tuple(numpy.concatenate([as_array(p) for p in parts]) for parts in zip(*batches))  # noqa: B905 - 3.6
     arrays = tuple(as_array(part) for part in (given if isinstance(given, tuple) else (given,)))

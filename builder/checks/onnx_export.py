@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from builder.checks._int8_quality import Row, answers, decided, gate, sensitivity_db
     from builder.checks._onnx_models import MODELS, torch
     from builder.checks._onnx_runtime import known_answers, newest, numpy, onnx, ort, session
-    from builder.checks._onnx_subject import MIN_ACCURACY, Subject, WrongError, own, users
+    from builder.checks._onnx_subject import MIN_ACCURACY, Subject, WrongError, own, told, users
     from builder.checks._prelude import ARGS, conclude, finish
     from builder.checks._quantization import Task, made_loadable, named, searched, weights_by_operator
 
@@ -90,9 +90,13 @@ def exported(subject: Subject, exporter: str, path: str, asked: Asked) -> "Tuple
     try:
         EXPORTERS[exporter](subject, path, asked.opset)
         made_loadable(path, asked.ir_version)
-        have = answers(session(path), subject.held_out)
+        run = session(path)
+        unread = sorted(set(subject.inputs) - {one.name for one in run.get_inputs()})
+        if unread:
+            raise WrongError("the exported model has no input {}: nothing reads it".format(unread[0]))
+        have = answers(run, subject.held_out)
     except Exception as error:  # torch's, onnx's and the runtime's own, in their own classes
-        row["error"] = "{}: {}".format(type(error).__name__, re.sub(r"\s+", " ", str(error))[:400])
+        row["error"] = told(error)
         return row, ["{} cannot be exported by {}: {}".format(subject.name, exporter, row["error"])]
     off = max(float(numpy.abs(a - b).max() / max(numpy.abs(b).max(), 1e-30)) for a, b in zip(have, subject.want))  # noqa: B905 - 3.6
     row.update(relative_error=float("{:.2g}".format(off)), bytes=os.path.getsize(path))
@@ -109,17 +113,20 @@ def quantized_rows(subject: Subject, exporter: str, path: str) -> "Tuple[List[Ro
         path, os.path.dirname(path), subject.calibration, subject.held_out, subject.want, subject.labels, bounds()
     )
     rows = searched(task, named(ARGS["schemes"]) if "schemes" in ARGS else None)
-    rows = [dict(row, model=subject.name, exporter=exporter, path=os.path.basename(row["path"])) for row in rows]
-    where = "{} by {}".format(subject.name, exporter)
+    for row in rows:
+        row.update(model=subject.name, exporter=exporter)
+        del row["path"]
+    where, ready = "{} by {}".format(subject.name, exporter), os.path.join(task.folder, "prepared.onnx")
     if not rows:
-        return [], ["{}: no configuration can make its weights int8, they are those of {}".format(where, holders(path))]
+        text = "{}: no configuration can make its weights int8, they are those of {}"
+        return [], [text.format(where, holders(ready))]
     if "schemes" not in ARGS and any(row.get("chosen") for row in rows):
         return rows, []
-    return rows, ["{}, {}: {}".format(where, row["scheme"], text) for row in rows for text in row["problems"]]
+    return rows, ["{}, {}: {}".format(where, r["scheme"], "; ".join(r["problems"])) for r in rows if r["problems"]]
 
 
 def holders(path: str) -> str:
-    """Which operators hold how much of an fp32 model's weights: `GRU 98 %, Gemm 2 %`."""
+    """Which operators hold how much of an fp32 model's weights: `GRU 98%, Gemm 2%`."""
     held = weights_by_operator(onnx.load(path))
     shares = sorted(((number / sum(held.values()), kind) for kind, number in held.items()), reverse=True)
     return ", ".join("{} {:.0%}".format(kind, share) for share, kind in shares) or "no operator"
@@ -135,8 +142,8 @@ def through(subject: Subject, asked: Asked) -> "Tuple[List[Row], List[str]]":
         first, wrong = exported(subject, exporter, path, asked)
         (failures if "error" in first else problems).extend(wrong)
         more, wrong = ([], []) if "error" in first else quantized_rows(subject, exporter, path)
-        times = [row["fp32_ms"] for row in more if "fp32_ms" in row]
-        first.update(ms=min(times) if times else None)
+        for row in more[:1]:
+            first.update(ms=row.get("fp32_ms"))
         rows += [first, *more]
         problems += wrong
         print(rows[-1 - len(more) :], file=sys.stderr)
@@ -162,10 +169,10 @@ def main() -> None:
             about[subject.name] = {"sensitivity_db": sensitivity_db(subject.want)}
             if subject.labels is not None:
                 about[subject.name]["accuracy"] = subject.accuracy()
-            problems += lifeless(subject)
-            new, failed = through(subject, asked)
+            dead = lifeless(subject)
+            new, failed = ([], []) if dead else through(subject, asked)
             rows += new
-            problems += failed
+            problems += dead + failed
     conclude(
         problems,
         summary(rows),
@@ -179,11 +186,13 @@ def main() -> None:
 
 
 def summary(rows: "List[Row]") -> str:
+    names = list(dict.fromkeys(row["model"] for row in rows))
     chosen = [row for row in rows if row.get("chosen")]
-    exports = [row for row in rows if row["scheme"] == "fp32" and "error" not in row]
-    text = "{} exports of {} models agree with torch; int8 keeps {} dB and takes {:.0%} of the time, or better"
     least, most = min([row["sqnr_db"] for row in chosen] or [0]), max([row["latency_ratio"] for row in chosen] or [0])
-    return text.format(len(exports), len({row["model"] for row in rows}), least, most)
+    text = (
+        "what is exported of {} agrees with torch; as int8 it keeps {} dB or more and takes {:.0%} of the time or less"
+    )
+    return text.format(", ".join(names), least, most)
 
 
 try:
