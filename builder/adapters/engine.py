@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from builder.adapters.alter import altered
 from builder.adapters.at_rest import AtRest, at_rest
 from builder.adapters.sandbox import Sandbox, sweep, sweep_own
 from builder.errors import EngineError, TagError
@@ -150,6 +151,15 @@ class Engine:
         """The files of an image, for as long as the `with` block lasts; nothing of the image is run."""
         with self._talking(f"cannot read {image}"), at_rest(self._client.api, image) as files:
             yield files
+
+    @contextmanager
+    def altered(self, image: ImageFacts, script: str) -> Iterator[ImageFacts]:
+        """The image after `sh -eu` has run a script in it as root, for as long as the `with` block lasts."""
+        with self._talking(f"cannot alter {image.id}"), altered(self._client.api, image, script) as made:
+            facts = self.inspect(made)
+            if facts is None:
+                raise EngineError("an image that was just made is gone", where=made)
+            yield facts
 
     def labelled(self, label: str, value: str) -> tuple[ImageFacts, ...]:
         """The images that have that label."""

@@ -154,17 +154,32 @@ def render(
 
 
 @app.command()
-def check(name: Name, all_checks: AllChecks = False, engine: Engine = None, as_json: AsJson = False) -> None:
+def check(
+    name: Name,
+    all_checks: AllChecks = False,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Break copies of the image, and see that each check catches its own.")
+    ] = False,
+    engine: Engine = None,
+    as_json: AsJson = False,
+) -> None:
     """Ask the last built image every question of its recipe.
 
-    Example: `builder check mine --all-checks`.
+    With --mutate, copies of the image are broken in all the ways that its checks are there to catch (an expired root,
+    a part of cuDNN removed, `ssl_verify` off in every spelling, int8 that is none), and each check has to fail for
+    that very reason; a check that was never seen to fail proves nothing. The copies go; report and names stay.
+
+    Examples: `builder check mine --all-checks`, `builder check mine --mutate`.
     """
     from builder.cli.display import progress
-    from builder.pipeline import checked, described, last_image
+    from builder.pipeline import checked, described, last_image, mutated
 
     _use(engine)
     place = _place()
     now = described(place, name)
+    if mutate:
+        show.mutated(name, mutated(place, now, last_image(place, now), progress(as_json)), as_json)
+        return
     report = checked(place, now, last_image(place, now), progress(as_json), all_checks=all_checks)
     show.report(place, report, as_json)
     _fail_unless_passed(report)

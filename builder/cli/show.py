@@ -6,11 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from builder.models.mutation import Mutated
     from builder.models.report import Report
     from builder.pipeline import Foreseen, Outcomes, Workplace
 
 COLOURS = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red", "UNPROVEN": "yellow", "SKIP": "dim"}
 """Of the outcomes, on a terminal."""
+
+VERDICTS = {"caught": "green", "MISSED": "bold red", "BY ACCIDENT": "bold red"}
+"""Of mutations, on a terminal."""
 
 
 def foreseen(found: list[Foreseen], as_json: bool) -> None:
@@ -40,6 +44,23 @@ def run(place: Workplace, done: Outcomes) -> None:
         if all(step.reused for step in done.steps):
             print(f"page: {page}")
     table((done.name, "", "", "time"), rows, right=("time",), links=links)
+
+
+def mutated(name: str, found: tuple[Mutated, ...], as_json: bool) -> None:
+    """What came of every mutation. Raises CheckFailed when one escaped."""
+    from builder.cli.display import table
+    from builder.models.mutation import Verdict
+    from builder.stages.mutate import require_caught
+
+    if as_json:
+        print(json.dumps({"mutations": [one.model_dump(mode="json") for one in found]}, indent=2))
+    else:
+        tried = [one for one in found if one.verdict is not Verdict.NOTHING]
+        rows = [[one.check, one.name, one.verdict.value, one.summary, f"{one.seconds:.1f} s"] for one in tried]
+        table(("check", "mutation", "verdict", "what it said", "time"), rows, right=("time",), styles=VERDICTS)
+        caught = sum(one.verdict is Verdict.CAUGHT for one in tried)
+        print(f"{caught} of {len(tried)} caught, each for its own reason; {len(found) - len(tried)} have nothing here")
+    require_caught(name, found)
 
 
 def report(place: Workplace, found: Report, as_json: bool) -> None:

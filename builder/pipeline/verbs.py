@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from builder.models.build import Built
     from builder.models.engine import ImageFacts
     from builder.models.lock import Lock
+    from builder.models.mutation import Mutated
     from builder.models.plan import Plan
     from builder.models.recipe import Recipe
     from builder.models.rendered import Rendered
@@ -225,6 +226,31 @@ def checked(
     )
     place.reports.write(report, provenance(place, described, facts, before=before))
     return report
+
+
+def mutated(
+    place: Workplace, described: Described, image: ImageId, progress: Progress, *, only: tuple[str, ...] = ()
+) -> tuple[Mutated, ...]:
+    """Breaks copies of the image in every way that a check of the recipe has to catch; no name is given to any.
+
+    only: checks whose mutations are tried; empty, all.
+    """
+    from functools import partial
+
+    from builder.adapters.audit_run import audit_image
+    from builder.checks.mutations import mutations
+    from builder.stages.mutate import Subject, mutate
+
+    subject = Subject(
+        recipe=described.loaded.recipe,
+        plan=described.plan,
+        lock=described.lock,
+        image=_facts(place, image),
+        runner=place.engine,
+        auditor=partial(audit_image, place.engine),
+        altered=place.engine.altered,
+    )
+    return mutate(subject, tuple(m for m in mutations() if not only or m.check in only), progress)
 
 
 def tagged(place: Workplace, described: Described, report: Report) -> Seal:

@@ -143,10 +143,15 @@ def ask(
     image: ImageFacts,
     runner: Runner,
     progress: Progress,
+    instead: ImageId | None = None,
 ) -> tuple[CheckResult, ...]:
-    """The results of these checks alone, asked now; nothing is carried over. Raises what `check` raises."""
+    """The results of these checks alone, asked now; nothing is carried over. Raises what `check` raises.
+
+    instead: an image made from `image`, which is asked in its place.
+    """
     validate(recipe)
     prepared = [one for one in _prepare(recipe, plan, lock, image) if one.name in names]
+    image = image.model_copy(update={"id": instead}) if instead else image
     runner.remove_stale()
     with progress.task(f"prove {recipe.name}", total=len(prepared)) as task:
         found = _ask(prepared, plan, image, runner, task)

@@ -1,0 +1,44 @@
+"""`builder check --mutate`: images broken for real, each caught by the check that is there for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from chain_project import BUILDER, identity, names_of
+from conftest import First
+
+CHECKED = {"python", "trust", "audit"}
+
+
+def images() -> set[str]:
+    listed = ["docker", "images", "--all", "--no-trunc", "--quiet"]
+    return set(subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.mark.engine
+@pytest.mark.upstream
+def test_a_small_images_mutations_are_all_caught_and_leave_nothing(first: First) -> None:
+    before, tagged = images(), identity(first.tag)
+    ran = first.place.builder("check", first.name, "--mutate", "--json")
+    assert ran.code == 0, ran.out + ran.err
+    found = ran.data["mutations"]
+    tried = [m for m in found if m["verdict"] != "not here"]
+    assert {m["check"] for m in tried} == CHECKED
+    assert [m["name"] for m in tried if m["verdict"] != "caught"] == []
+    assert {m["check"] for m in found} - CHECKED >= {"cuda", "cudnn", "onnx-export", "condarc"}
+    assert images() == before
+    assert (identity(first.tag), names_of(first.name)) == (tagged, [first.tag])
+
+
+@pytest.mark.quickstart
+def test_every_mutation_of_the_quickstart_is_caught() -> None:
+    argv = [*BUILDER, "check", "quickstart", "--mutate", "--json"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(argv, cwd=root, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)["mutations"]
+    missing = {m["check"] for m in found if m["verdict"] == "not here"}
+    assert missing <= {"condarc"}, found
