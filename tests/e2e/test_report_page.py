@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import page_examples as examples
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
-
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "report"))
-import page_examples as examples
 
 from builder.models.report import Outcome
 from builder.models.resolved import Moved

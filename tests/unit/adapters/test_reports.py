@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import page_examples as examples
 import pytest
 
 from builder.adapters.reports import Reports, read_report, state_folder
@@ -9,6 +10,7 @@ from builder.errors import BuilderError, DiskError
 from builder.models.base import sha256_of
 from builder.models.report import Report
 from builder.models.seal import Seal
+from builder.report.provenance import Provenance
 
 DIGEST = sha256_of("x")
 FIRST, SECOND = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -117,3 +119,39 @@ def test_state_folder_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("BUILDER_STATE")
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
     assert state_folder() == Path("/somewhere/builder")
+
+
+def test_page_lies_beside_the_report_and_links_to_it(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    data, _ = reports.write(report(FIRST))
+    assert reports.page_path(report(FIRST)) == data.with_suffix(".html")
+    assert f'href="{data.name}"' in data.with_suffix(".html").read_text()
+    assert f'href="{data.name}"' not in reports.page(report(FIRST))
+
+
+def test_seal_is_said_on_the_page_of_its_report(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    data, _ = reports.write(report(FIRST))
+    page = data.with_suffix(".html")
+    assert "has no tag" in page.read_text()
+    reports.write_seal(seal(FIRST).model_copy(update={"report": report(FIRST).content_digest()}))
+    assert "is tagged demo:1." in page.read_text()
+
+
+def test_seal_without_a_report_is_kept_too(tmp_path: Path) -> None:
+    assert Reports(tmp_path).write_seal(seal(FIRST)).exists()
+
+
+def test_provenance_stays_when_the_report_is_written_again_without_one(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    kept = Provenance(lock=examples.lock(), layers=(), size=7, previous=None)
+    reports.write(report(FIRST), kept)
+    reports.write(report(FIRST))
+    assert reports.provenance("demo", FIRST) == kept
+
+
+def test_page_of_an_older_version_is_made_when_it_is_asked_for(tmp_path: Path) -> None:
+    reports = Reports(tmp_path)
+    reports.write(report(FIRST))
+    reports.page_path(report(FIRST)).unlink()
+    assert reports.write_page(report(FIRST)).read_text().startswith("<!DOCTYPE html>")

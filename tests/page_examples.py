@@ -51,7 +51,7 @@ MEASURED = {"python": "3.9.2", "libc": "2.31", "no version": 7}
 
 @cache
 def lock() -> Lock:
-    path = Path(__file__).parents[3] / "recipes" / "quickstart.lock"
+    path = Path(__file__).parents[1] / "recipes" / "quickstart.lock"
     return parse_lock(path.read_text(), str(path))
 
 
