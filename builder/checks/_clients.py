@@ -218,6 +218,8 @@ def tried(trial: "Dict[str, str]", bundle: str, environment: "Dict[str, str]") -
 
 def _trust_root(root: str, bundle: str) -> None:
     """The trial's root, in the bundle and in Java's stores of it."""
+    for path in (bundle, *java_stores()):
+        os.chmod(path, 0o644)  # the RHEL family writes them read-only, and this root has no right to pass over that
     with open(bundle, "a") as file:
         file.write("\n" + root)
     for path in java_stores():
