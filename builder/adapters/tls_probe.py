@@ -24,6 +24,7 @@ _HANDSHAKE: Final = 4.0
 _ANSWER: Final = 1.5
 _OLD: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "RECORD_TOO")
+_TOO_LARGE: Final = "EXCESSIVE_MESSAGE_SIZE"
 _BROKEN_CERTIFICATE: Final = ("ASN1", "X509", "PEM", "EVP", "RSA", "EC")
 
 
@@ -171,6 +172,8 @@ def _no_handshake(dial: Dial, error: OSError) -> dict[str, Any]:
         return {"trouble": Trouble(cause="time-out", detail=detail)}
     if any(word in text for word in _OLD):
         return {"trouble": Trouble(cause="protocol-too-old", detail="SSL 3 or TLS below 1.2")}
+    if _TOO_LARGE in text:
+        return {"trouble": Trouble(cause="chain-too-large", detail=text)}
     if any(word in text for word in _NOT_TLS):
         return _not_tls(dial, text)
     if isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in text:

@@ -239,7 +239,13 @@ _TABLE: Final = (
         id="protocol-too-old",
         sentence="{host} speaks {detail} at most, which clients of today refuse.",
         side="server",
-        cure="switch TLS 1.2 or 1.3 on",
+        cure="switch TLS 1.2 or 1.3 on, with ciphers of today (ECDHE)",
+    ),
+    Cause(
+        id="chain-too-large",
+        sentence="{host} sends more certificates than OpenSSL takes, which is 100 kB: {detail}.",
+        side="server",
+        cure="send the chain alone, and divide the names of the server's certificate over several",
     ),
     Cause(
         id="handshake-refused",
