@@ -9,7 +9,7 @@ from typing import Any
 from builder.models.base import ImageId, sha256_of
 from builder.models.lock import Lock
 from builder.models.lockfile import parse_lock
-from builder.models.report import CheckResult, Notice, Outcome, Report
+from builder.models.report import CheckResult, Notice, Outcome, Proof, Report
 from builder.models.seal import Seal
 from builder.report.provenance import LayerSeen, Provenance
 
@@ -118,7 +118,7 @@ def harmful() -> Report:
     return report(
         *(result(f"check-{at}", summary=text, evidence=evidence) for at, text in enumerate(HARM)),
         result(HARM[0], Outcome.FAIL, summary=HARM[1]),
-        result("onnx-export", evidence={"rows": rows}),
+        result("onnx-export", evidence={"rows": rows}, proven=Proof(engine=HARM[0], host=HARM[1])),
         engine=HARM[2],
         notices=tuple(Notice(subject=text, text=text) for text in HARM),
     )

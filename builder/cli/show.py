@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from builder.models.mutation import Mutated
     from builder.models.report import Report
     from builder.pipeline import Foreseen, Outcomes, Workplace
@@ -39,7 +41,7 @@ def run(place: Workplace, done: Outcomes) -> None:
         report(place, done.report, False)
         print()
     links = {}
-    if done.report and (page := place.reports.page_path(done.report)).exists():
+    if page := _page(place, done.report):
         links = {step.detail: page.as_uri() for step in done.steps if step.verb == "check"}
         if all(step.reused for step in done.steps):
             print(f"page: {page}")
@@ -80,8 +82,14 @@ def report(place: Workplace, found: Report, as_json: bool) -> None:
     for notice in found.notices:
         print(f"note: {notice.subject} {notice.text}")
     print(f"evidence: {place.reports.junit_path(found).with_suffix('.json')}")
-    if (page := place.reports.page_path(found)).exists():
+    if page := _page(place, found):
         print(f"page: {page}")
+
+
+def _page(place: Workplace, found: Report | None) -> Path | None:
+    """Where the page is; None without a report, and for one of an older version."""
+    path = place.reports.page_path(found) if found else None
+    return path if path and path.exists() else None
 
 
 def document(place: Workplace, done: Outcomes) -> dict[str, Any]:
@@ -94,5 +102,5 @@ def document(place: Workplace, done: Outcomes) -> dict[str, Any]:
             {"verb": s.verb, "reused": s.reused, "detail": s.detail, "seconds": round(s.seconds, 3)} for s in done.steps
         ],
         "report": done.report.model_dump(mode="json") if done.report else None,
-        "page": str(place.reports.page_path(done.report)) if done.report else None,
+        "page": str(page) if (page := _page(place, done.report)) else None,
     }

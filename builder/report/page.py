@@ -94,7 +94,7 @@ def page(
     lock = provenance.lock if provenance else None
     installed = packages(lock) if lock else None
     style = _style(installed.cells if installed else ())
-    return _template().render(
+    html = _template().render(
         style=style,
         style_digest=b64encode(sha256(style.encode()).digest()).decode(),
         report=report,
@@ -111,6 +111,7 @@ def page(
         quality=quality(report),
         certificates=certificates(lock) if lock else None,
     )
+    return html + "\n"
 
 
 def prepare() -> None:

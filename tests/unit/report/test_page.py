@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from builder.models.report import Outcome
+from builder.models.report import Outcome, Proof
 from builder.models.resolved import Moved
 from builder.report.page import page
 from builder.report.provenance import AnchorMoved, Predecessor
@@ -241,3 +241,9 @@ def test_head_has_the_versions_that_were_measured() -> None:
 def test_version_that_a_failed_check_read_is_not_said() -> None:
     report = examples.report(examples.result("python", Outcome.FAIL, evidence={"measured": examples.MEASURED}))
     assert "Measured in the running image" not in page(report)
+
+
+def test_host_that_proved_a_check_is_named() -> None:
+    proof = Proof(engine="Engine 28", host="gpu-3")
+    words = Parsed(page(examples.report(examples.result("nvidia-smi", proven=proof)))).words
+    assert "Answered by Engine 28 on gpu-3, where it could be proven." in words
