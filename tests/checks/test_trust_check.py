@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
+import struct
 
 import pytest
-from image_lab import BUNDLE, TRUST_ENV, Lab, Link, root
+from image_lab import BUNDLE, TRUST_ENV, Files, Lab, Link, root
 
 from builder.checks import CHECKS
 from builder.models.report import Outcome
@@ -13,10 +15,11 @@ pytestmark = pytest.mark.engine
 
 ROOTS = [root("First Root"), root("Second Root")]
 GOOD = "".join(ROOTS)
+WAYS = ("", " without the image's variables")
 SITE = "/usr/lib/python3/dist-packages"
 
 
-def asked(lab: Lab, bundle: str = GOOD, more: dict[str, str | Link] | None = None, **env: str | None) -> Answer:
+def asked(lab: Lab, bundle: str = GOOD, more: Files | None = None, **env: str | None) -> Answer:
     """The check's answer about an image with this bundle, these files and these changes of the environment."""
     merged = {name: value for name, value in {**TRUST_ENV, **env}.items() if value is not None}
     image = lab.image({BUNDLE: bundle, **(more or {})}, merged)
@@ -188,7 +191,7 @@ def test_hash_links_to_certificates_of_the_bundle_pass(lab: Lab) -> None:
     assert asked(lab, more=files).outcome is Outcome.PASS
 
 
-def tried(lab: Lab, more: dict[str, str | Link] | None = None) -> Answer:
+def tried(lab: Lab, more: Files | None = None) -> Answer:
     """The check's answer with a trial of the image's clients."""
     files = {
         BUNDLE: GOOD,
@@ -208,7 +211,7 @@ def test_every_client_accepts_the_good_server_and_refuses_the_bad_one(lab: Lab) 
 def test_client_that_verifies_nothing_fails(lab: Lab) -> None:
     off = "import ssl; ssl._create_default_https_context = ssl._create_unverified_context\n"
     assert problems(tried(lab, {f"{SITE}/off.pth": off})) == [
-        "python talks to a server that nobody vouches for: it verifies nothing"
+        f"python{way} talks to a server that nobody vouches for: it verifies nothing" for way in WAYS
     ]
 
 
@@ -216,5 +219,70 @@ def test_client_that_reads_another_store_fails(lab: Lab) -> None:
     context = "functools.partial(ssl.create_default_context, cafile='/etc/other.pem')"
     own = f"import functools, ssl; ssl._create_default_https_context = {context}\n"
     assert problems(tried(lab, {f"{SITE}/own.pth": own, "/etc/other.pem": GOOD})) == [
-        f"python refuses a server whose root is in {BUNDLE}: it reads another store"
+        f"python{way} refuses a server whose root is in {BUNDLE}: it reads another store" for way in WAYS
     ]
+
+
+def test_client_that_only_a_variable_leads_to_the_bundle_fails(lab: Lab) -> None:
+    """As cron and sudo call it: no variable, and OpenSSL's default file is another one with the same content."""
+    got = problems(tried(lab, {"/usr/lib/ssl/cert.pem": GOOD}))
+    assert got == [f"python{WAYS[1]} refuses a server whose root is in {BUNDLE}: it reads another store"]
+
+
+def java_store(*pems: str, password: str = "changeit") -> bytes:
+    """As keytool writes it."""
+    body = struct.pack(">III", 0xFEEDFEED, 2, len(pems))
+    for number, pem in enumerate(pems):
+        der, alias = ssl.PEM_cert_to_DER_cert(pem), f"root {number}".encode()
+        body += struct.pack(">IH", 1 + 1, len(alias)) + alias + struct.pack(">QH", 0, 5) + b"X.509"
+        body += struct.pack(">I", len(der)) + der
+    return body + hashlib.sha1(password.encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()
+
+
+JAVA = "/etc/ssl/certs/java/cacerts"
+
+
+def test_javas_store_with_the_bundles_certificates_passes(lab: Lab) -> None:
+    store = java_store(*reversed(ROOTS))
+    more: dict[str, str | bytes | Link] = {JAVA: store, "/usr/lib/jvm/java-17/lib/security/cacerts": Link(JAVA)}
+    assert asked(lab, more=more).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        (java_store(ROOTS[0]), "lacks 1 certificates of the bundle"),
+        (java_store(*ROOTS, root("Another")), "has 1 certificates that are not in the bundle"),
+        (java_store(*ROOTS, password="other"), "is not whole: its digest is another one"),
+        (b"PKCS12 or whatever else", "is no store of the format JKS"),
+    ],
+    ids=["lacking", "beyond", "digest", "format"],
+)
+def test_javas_store_with_anything_else_fails(lab: Lab, store: bytes, problem: str) -> None:
+    path = "/opt/java/openjdk/lib/security/cacerts"
+    assert problems(asked(lab, more={path: store})) == [f"Java's store {path} {problem}"]
+
+
+def test_root_that_debians_own_tool_would_bring_fails(lab: Lab) -> None:
+    path = "/usr/local/share/ca-certificates/site.crt"
+    assert problems(asked(lab, more={path: root("Site")})) == [
+        f"{path} is not in the bundle and would enter it with the next run of the distribution's own tool"
+    ]
+
+
+def test_selection_that_debians_own_tool_would_bring_fails_and_a_deselected_one_passes(lab: Lab) -> None:
+    more: dict[str, str | bytes | Link] = {
+        "/usr/share/ca-certificates/mozilla/Old.crt": root("Distrusted since"),
+        "/etc/ca-certificates.conf": "# a comment\n!mozilla/Old.crt\n",
+    }
+    assert asked(lab, more=more).outcome is Outcome.PASS
+    (problem,) = problems(asked(lab, more={**more, "/etc/ca-certificates.conf": "mozilla/Old.crt\n"}))
+    assert problem.startswith(
+        "/etc/ca-certificates.conf selects 1 certificates that are not in the bundle, mozilla/Old"
+    )
+
+
+def test_another_bundle_of_the_rhel_family_fails(lab: Lab) -> None:
+    path = "/etc/pki/tls/certs/ca-bundle.crt"
+    assert asked(lab, more={path: Link(BUNDLE)}).outcome is Outcome.PASS
+    assert problems(asked(lab, more={path: ROOTS[1]})) == [f"{path} lacks 1 certificates of the bundle"]
