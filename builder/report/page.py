@@ -124,13 +124,13 @@ def prepare() -> None:
 
 
 def _measured(report: Report) -> tuple[str, ...]:
-    """`python 3.9.2`, for each version that a check which passed read in the running image."""
+    """`python 3.9.2` in one line, for each version that a check which passed read in the running image."""
     found: dict[str, str] = {}
     for result in report.with_outcome(Outcome.PASS):
         versions = result.evidence.get("measured")
         if isinstance(versions, dict):
             found |= {name: text[:40] for name, text in versions.items() if isinstance(text, str) and len(name) < 40}
-    return tuple(f"{name} {text}" for name, text in found.items())[:MOST_MEASURED]
+    return tuple(f"{name}\u00a0{text}" for name, text in found.items())[:MOST_MEASURED]
 
 
 def _items(report: Report) -> tuple[Item, ...]:

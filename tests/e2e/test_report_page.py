@@ -257,6 +257,16 @@ def test_paper_has_the_evidence_of_closed_checks_too(show: Show) -> None:
     assert seen.page.pdf(format="A4", print_background=True).startswith(b"%PDF-")
 
 
+def test_paper_is_white_wherever_the_screen_is_dark(show: Show) -> None:
+    seen = show(usual(), scheme="dark")
+    assert seen.page.evaluate(_PAPER) == "rgb(20, 23, 27)"
+    seen.page.emulate_media(media="print")
+    assert seen.page.evaluate(_PAPER) == "rgb(255, 255, 255)"
+
+
+_PAPER = "() => getComputedStyle(document.body).backgroundColor"
+
+
 def test_page_needs_no_script(show: Show) -> None:
     seen = show(usual(), java_script_enabled=False)
     seen.page.locator("details.check summary").first.click()
