@@ -11,7 +11,7 @@ from .model import Deployed, RefusedError, folder
 
 EXAMPLES = """\
 It asks three things: whether every file has the hash that the manifest gives; whether the outputs of the stored
-inputs are the stored ones, to 30 dB or what the manifest says; whether different inputs have different outputs.
+inputs are the stored ones, as near as the manifest asks; whether different inputs have different outputs.
 One line of JSON; exit code 0 if all hold, 1 if one does not.
 
 examples:
