@@ -49,13 +49,21 @@ FAILS_TO_LINK = Package(
     files={"bin/.fails-to-link-post-link.sh": '#!/bin/sh\necho "there is no $PKG_NAME here"\nexit 3\n'},
 )
 
+TRUSTS_ANYBODY = Package(
+    name="trusts-anybody",
+    version="1.0",
+    files={"etc/npmrc": "strict-ssl=false\n"},
+)
+"""Configuration that switches verification off for every npm of the environment, of which there is none yet."""
+
 ENVIRONMENT = f"/opt/conda/envs/{PREFIX}-conda"
 
 
 def channel(folder: Path) -> Channel:
     """Real packages: Python 3.9, two large ones, small ones in both formats, one whose script fails."""
     return make_channel(
-        folder, (*small_packages(large=LARGE + 1_000_000), python_package(), HAS_A_TEMPLATE, FAILS_TO_LINK)
+        folder,
+        (*small_packages(large=LARGE + 1_000_000), python_package(), HAS_A_TEMPLATE, FAILS_TO_LINK, TRUSTS_ANYBODY),
     )
 
 
@@ -96,8 +104,7 @@ def write_recipe(place: Place, farm: Farm, *packages: str, name: str = f"{PREFIX
         base="debian-bookworm",
         conda=conda,
         pip={"packages": ["six"]},
-        checks=["python", {"imports": modules}, "trust"],
-        **changes,
+        **{"checks": ["python", {"imports": modules}, "trust"], **changes},
     )
 
 

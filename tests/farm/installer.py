@@ -119,6 +119,7 @@ def _install_wheels(root: Path) -> None:
     how = ("--quiet", "--offline", "--no-index", "--no-deps", "--link-mode", "copy")
     where = ("--python", root / "bin/python", "--prefix", root)
     subprocess.run((uv, "pip", "install", *how, *where, *(store.path(a) for a in artifacts)), check=True)
+    (root / ".lock").unlink(missing_ok=True)  # uv's own, which anybody may write
     for info in (root / _PACKAGES).glob("*.dist-info"):
         _forget_host(info)
 
@@ -216,8 +217,10 @@ def _path(root: Path, path: str) -> dict[str, Any]:
     place = root / path
     if place.is_symlink():
         return {"_path": path, "path_type": "softlink"}
-    digest = hashlib.sha256(place.read_bytes()).hexdigest()
-    return {"_path": path, "path_type": "hardlink", "sha256": digest, "size_in_bytes": place.stat().st_size}
+    content = place.read_bytes()
+    held = {"file_mode": "text", "prefix_placeholder": PLACEHOLDER} if PLACEHOLDER.encode() in content else {}
+    digest = hashlib.sha256(content).hexdigest()
+    return {"_path": path, "path_type": "hardlink", "sha256": digest, "size_in_bytes": len(content), **held}
 
 
 def _url(stem: str) -> str:
