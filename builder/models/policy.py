@@ -24,4 +24,4 @@ class Audit(Model):
     """The gate's audit, which every image has and no recipe can leave out."""
 
     allow: tuple[Allowed, ...] = ()
-    """Single findings, each with its reason."""
+    """Single findings: the `rule`, `at` which file or variable, and the `reason`, which stays in the report."""
