@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builder.errors import RecipeError
+from builder.errors import Fault, RecipeError
 from builder.models.catalog import BasePython, Catalog, ImageEntry, RootfsEntry
 from builder.models.lock import Artifact, Lock, Package, TrustLock
 from builder.models.recipe import Recipe
@@ -183,6 +184,8 @@ def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, 
         known = ", ".join(sorted(catalog.bases))
         remedy = f"did you mean {near[0]}?" if near else f"choose one of {known}"
         raise RecipeError(f"there is no base {recipe.base}", where=f"{file}: base", seen=recipe.base, remedy=remedy)
+    if faults := tuple(_beyond_base(recipe, entry)):
+        raise RecipeError(f"{recipe.base} cannot give what the recipe asks of it", where=file, faults=faults)
     if recipe.conda:
         return entry, None
     python = entry.python.get(recipe.python)
@@ -197,3 +200,16 @@ def _entry(recipe: Recipe, catalog: Catalog) -> tuple[RootfsEntry | ImageEntry, 
             remedy=remedy,
         )
     return entry, python
+
+
+def _beyond_base(recipe: Recipe, entry: RootfsEntry | ImageEntry) -> Iterator[Fault]:
+    """What only a base of the Debian family has: packages are had by apt."""
+    if entry.family == "debian":
+        return
+    if recipe.apt.packages:
+        remedy = "take them from conda (conda.packages), or choose a base of the Debian family"
+        seen = ", ".join(recipe.apt.packages)
+        yield Fault(what=f"{recipe.base} has no packages for apt", where="apt.packages", seen=seen, remedy=remedy)
+    if recipe.trust.roots == "distribution":
+        remedy = "leave it out: Mozilla's roots are what that distribution ships, too"
+        yield Fault(what=f"{recipe.base}'s own roots cannot be locked", where="trust.roots", remedy=remedy)

@@ -28,6 +28,9 @@ class Ground:
 def lock_ground(job: Job) -> Ground:
     """The base and the distribution's packages: those of the previous lock as long as they answer the recipe."""
     asked = job.asked_of_apt()
+    if not job.entry.suites:  # no apt: the base is all there is
+        base = kept_base(job) or job.ports.registry.image(_image(job))
+        return Ground(base=base, busybox=None, binary=None, asked=(), apt=(), roots=None)
     kept = _kept(job, asked)
     if kept and kept.apt is not None and (kept.roots or not job.wants_own_roots):
         return kept
@@ -101,8 +104,12 @@ def _status(job: Job, base: RootfsBase | ImageBase) -> str:
     """What is installed in the base, as dpkg writes it."""
     if isinstance(base, RootfsBase):
         return job.ports.workshop.status(base)
+    return job.ports.registry.status(base, _image(job))
+
+
+def _image(job: Job) -> ImageEntry:
     assert isinstance(job.entry, ImageEntry)  # noqa: S101 - an image base comes from an image entry
-    return job.ports.registry.status(base, job.entry)
+    return job.entry
 
 
 def _busybox(job: Job, lists: Lists) -> tuple[Package | None, Artifact | None]:

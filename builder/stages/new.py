@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Purpose = Literal["training", "deployment"]
 
+_CONDAS_PYTHON = "3.9"
+"""Where the base brings none."""
+
 
 def starter(name: str, *, base: str, catalog: Catalog, purpose: Purpose = "training") -> str:
     """A recipe to start from, every key explained. Raises RecipeError for a bad name or an unknown base."""
@@ -29,8 +32,9 @@ def starter(name: str, *, base: str, catalog: Catalog, purpose: Purpose = "train
     template = environment.from_string(
         files("builder.templates").joinpath("recipe.yaml.j2").read_text(encoding="utf-8")
     )
+    own = next(iter(entry.python), None)
     text = template.render(
-        name=name, base=base, summary=entry.summary, python=next(iter(entry.python)), purpose=purpose
+        name=name, base=base, summary=entry.summary, python=own or _CONDAS_PYTHON, conda=own is None, purpose=purpose
     )
     return text.rstrip("\n") + "\n"
 

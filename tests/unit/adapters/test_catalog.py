@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from pydantic import ValidationError
 
 from builder.adapters.catalog import load_catalog
 from builder.models.catalog import ImageEntry
@@ -21,7 +22,18 @@ def test_every_base_brings_a_python_whose_end_of_life_is_known(name: str) -> Non
         assert minor in load_catalog().python_end_of_life
 
 
-@pytest.mark.parametrize("name", sorted(BASES))
+def test_a_base_of_rhels_family_has_neither_suites_nor_a_python_of_its_own() -> None:
+    (base,) = [base for base in BASES.values() if base.family == "rhel"]
+    assert (base.suites, base.python) == ((), {})
+
+
+def test_a_base_of_debians_family_without_suites_is_refused() -> None:
+    entry = BASES["debian-bookworm-slim"].model_dump() | {"suites": ()}
+    with pytest.raises(ValidationError, match="has suites, keyring and keyring_package"):
+        ImageEntry.model_validate(entry)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, base in BASES.items() if base.family == "debian"))
 def test_every_base_has_security_updates_and_its_main_suite_first(name: str) -> None:
     suites = [(s.source, s.suite) for s in BASES[name].suites]
     main = suites[0][1]

@@ -21,7 +21,15 @@ def test_every_base_and_purpose_gives_a_recipe_that_parses(base, purpose):
     text = starter("mine", base=base, catalog=CATALOG, purpose=purpose)
     recipe = parse_recipe(text, "recipes/mine.yaml", bases=CATALOG.bases, checks=KNOWN)
     assert (recipe.name, recipe.base, recipe.purpose) == ("mine", base, purpose)
-    assert recipe.python in CATALOG.bases[base].python
+    assert recipe.conda or recipe.python in CATALOG.bases[base].python
+
+
+def test_on_a_base_without_python_conda_brings_it_and_nothing_is_asked_of_apt():
+    text = starter("mine", base="almalinux-9", catalog=CATALOG)
+    recipe = parse_recipe(text, "recipes/mine.yaml", bases=CATALOG.bases, checks=KNOWN)
+    assert recipe.conda is not None
+    assert (recipe.python, recipe.conda.packages) == ("3.9", ("pip",))
+    assert "apt:" not in text
 
 
 def test_every_key_is_in_it():
