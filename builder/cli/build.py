@@ -196,7 +196,7 @@ def tag(name: Name, engine: Engine = None, as_json: AsJson = False) -> None:
     _use(engine)
     place = _place()
     now = described(place, name)
-    seal = tagged(place, now, last_report(place, now))
+    seal = tagged(place, now, last_report(place, name))
     if as_json:
         print(seal.model_dump_json(indent=2))
     else:
@@ -239,10 +239,10 @@ def report(
     Examples: `builder report mine --open`, `builder report mine --html report.html`,
     `builder report mine --junit > report.xml`.
     """
-    from builder.pipeline import described, last_report
+    from builder.pipeline import last_report
 
     place = _place()
-    found = last_report(place, described(place, name))
+    found = last_report(place, name)
     if html is not None:
         _write_page(place, found, html)
     if opened:

@@ -65,11 +65,11 @@ def last_image(place: Workplace, described: Described) -> ImageId:
     )
 
 
-def last_report(place: Workplace, described: Described) -> Report:
-    """The last report. Raises TagError when there is none."""
-    report = place.reports.latest(described.plan.name)
+def last_report(place: Workplace, name: str) -> Report:
+    """The last report of a recipe, whatever became of the recipe since. Raises TagError when there is none."""
+    report = place.reports.latest(name)
     if report is None:
-        raise TagError("there is no report yet", remedy=f"run `builder check {described.plan.name}`")
+        raise TagError(f"there is no report on {name} yet", remedy=f"run `builder build {name} --until check`")
     return report
 
 

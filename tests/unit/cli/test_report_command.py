@@ -21,7 +21,7 @@ from builder.pipeline import Outcomes, Workplace
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """A report on the quickstart, in a state folder of the test's own."""
     monkeypatch.setenv("BUILDER_STATE", str(tmp_path / "state"))
-    monkeypatch.chdir(Path(__file__).parents[3])
+    monkeypatch.chdir(tmp_path)  # no recipe is asked for: it may have changed since, or be gone
     report = examples.usual().model_copy(update={"name": "quickstart"})
     Reports().write(report, examples.provenance())
     return report
@@ -121,3 +121,13 @@ def test_document_has_the_page(kept: Report) -> None:
     path.unlink()
     assert show.document(Workplace(), ran(kept))["page"] is None
     assert show.document(Workplace(), ran(None))["page"] is None
+
+
+@pytest.mark.usefixtures("kept")
+def test_recipe_without_a_report_is_told_what_makes_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert builder(monkeypatch, "report", "other", "--open") != 0
+    err = capsys.readouterr().err
+    assert "there is no report on other yet" in err
+    assert "builder build other --until check" in err
