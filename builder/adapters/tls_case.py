@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from builder.adapters.neighbours import ask_all, compare, fetch_issuers
 from builder.adapters.tls_dial import Dial
 from builder.adapters.tls_probe import plain_answer, portal_of
 from builder.adapters.together import Asked, together
 from builder.adapters.trust_stores import Store, bundle_store, find_stores
-from builder.models.pin import Pin
 from builder.trust.certs import Cert, read
 from builder.trust.diagnosis import VERIFIES, StoreVerdict, fields_of, middle, named_clock, sentence_of
 from builder.trust.graph import Graph
 from builder.trust.names import unrelated
 from builder.trust.reached import Reached, Target
 from builder.trust.rules import Judgement, Problem, judge
+
+if TYPE_CHECKING:
+    from builder.models.pin import Pin
 
 WRONG_CLOCK: Final = 120.0
 """Seconds; HTTP dates are cut to whole ones, and a cache may hold an answer for a while."""

@@ -13,23 +13,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from hashlib import sha256
-from typing import Final, Literal
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Final, Literal
 
 from builder.errors import Fault, RecipeError
-from builder.models.lock import Certificate
-from builder.models.pin import Pin
-from builder.models.plan import File
 from builder.trust.certs import Cert, parsed
 from builder.trust.reached import Target
+
+if TYPE_CHECKING:  # the doctor needs no model, and not the time that pydantic takes to load
+    from builder.models.lock import Certificate
+    from builder.models.pin import Pin
+    from builder.models.plan import File
 
 IMAGE_FILE: Final = "/etc/builder/pins.json"
 """Where an image says what is pinned, so that it can be asked where its recipe is not at hand."""
 LASTING: Final = timedelta(days=365)
 """What one of the two roots has to last, from the lock on: a site without a network is not rebuilt in a week."""
 _ORGANISATION: Final = "2.5.4.10"
-_PINS: Final = TypeAdapter(tuple[Pin, ...])
 
 Root = Literal["root", "backup", "other", "none"]
 Key = Literal["same", "other", "not pinned"]
@@ -170,15 +169,21 @@ def pins_text(pins: Sequence[Pin]) -> str:
 
 def pins_files(pins: Sequence[Pin]) -> tuple[File, ...]:
     """The file, for the trust layer of an image that has any."""
+    from builder.models.plan import File  # noqa: PLC0415
+
     return (File(path=IMAGE_FILE, content=pins_text(pins)),) if pins else ()
 
 
 def parse_pins(text: str, where: str) -> tuple[Pin, ...]:
     """The pins of such a file. Raises RecipeError."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from builder.models.pin import Pin  # noqa: PLC0415
+
     try:
         document = json.loads(text)
         if document["version"] == 1:
-            return _PINS.validate_json(json.dumps(document["pins"]))
+            return TypeAdapter(tuple[Pin, ...]).validate_json(json.dumps(document["pins"]))
         seen = f"version {document['version']}"
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         seen = "no such values" if isinstance(error, ValidationError | KeyError | TypeError) else str(error)
