@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,9 @@ from chains import servers
 from chains.factory import root
 from chains.scenarios import NAME, good, missing_intermediate, strict
 from image_lab import BUNDLE, Lab, Link
+
+from builder.models.pin import Pin
+from builder.trust.pins import IMAGE_FILE, pins_text
 
 pytestmark = pytest.mark.engine
 SET = {"SSL_CERT_FILE": BUNDLE}
@@ -109,3 +113,27 @@ def test_no_container_is_left_behind(lab: Lab) -> None:
     left = {c.id: c for c in client.containers.list(all=True) if c.id not in before}
     client.close()
     assert not [c for c in left.values() if c.attrs["Image"] == image]
+
+
+def pinned(port: int, root_sha: str) -> str:
+    pin = Pin.model_validate({"host": f"{NAME}:{port}", "root": root_sha, "backup": "b" * 64})
+    return pins_text((pin,))
+
+
+def test_pins_of_the_image_are_held_against_the_host_without_any_recipe(lab: Lab) -> None:
+    """In the isolated network, where the image is and its recipe is not."""
+    mine = hashlib.sha256(root().der).hexdigest()
+    with servers.tls(good().sent) as there:
+        same = lab.image({BUNDLE: root().pem, IMAGE_FILE: pinned(there.port, mine)}, SET)
+        other = lab.image({BUNDLE: root().pem, IMAGE_FILE: pinned(there.port, "a" * 64)}, SET)
+        held, alarm = asked(same, there.port), asked(other, there.port)
+    assert (held[0], held[1]["pin"]["root"], held[1]["pin"]["alarm"]) == (0, "root", False)  # type: ignore[index]
+    assert (alarm[0], alarm[1]["cause"], alarm[1]["pin"]["alarm"]) == (18, "verifies", True)  # type: ignore[index]
+
+
+def test_file_of_pins_that_cannot_be_read_is_told_with_its_place(lab: Lab) -> None:
+    image = lab.image({BUNDLE: root().pem, IMAGE_FILE: "{}"}, SET)
+    with servers.tls(good().sent) as there:
+        code, error = asked(image, there.port)
+    assert (code, error["what"]) == (3, "the pins of the image cannot be read")
+    assert str(error["where"]).endswith(f": {IMAGE_FILE}")
