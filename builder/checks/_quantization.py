@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         int8_kernels,
         quality,
     )
-    from builder.checks._onnx_runtime import latency, onnx, session
+    from builder.checks._onnx_runtime import known_answers, latency, onnx, session
     from builder.checks._prelude import load
 
 quantization: Any = load("onnxruntime.quantization")
@@ -77,16 +77,19 @@ def weights_by_operator(model: Any) -> "Dict[str, int]":
     return {kind: number for kind, number in sorted(held.items()) if number}
 
 
-def candidates(model: Any) -> "List[Configuration]":
+def candidates(model: Any, saturating: bool = False) -> "List[Configuration]":
     """The configurations that can make enough of a prepared model's weights int8, those that suit it best first.
 
     Where activations are multiplied with each other (attention), dynamic ones go first: their ranges differ from
-    sample to sample.
+    sample to sample. Where the processor's products saturate, 7 bits go before 8, which become the reserve: an MLP
+    of 58 dB has 28 dB there, and 54 dB with 7 bits.
     """
     held = weights_by_operator(model)
     least = {name: bound for name, _, bound in BOUNDS}["int8_weights"] * sum(held.values())
     fit = [c for c in CONFIGURATIONS if held and sum(held.get(kind, 0) for kind in c.operators) >= least]
     first = "dynamic" if attends(model) else "static"
+    if saturating:
+        fit = [c._replace(reserve=not c.reduced) for c in fit]
     return sorted(fit, key=lambda c: (c.reserve, c.kind != first))
 
 
@@ -200,7 +203,9 @@ def searched(task: Task, configs: "Optional[List[Configuration]]" = None) -> "Li
     ready = prepared(task.source, os.path.join(task.folder, "prepared.onnx"))
     exact = session(task.source)
     rows: "List[Row]" = []
-    for config in candidates(onnx.load(ready)) if configs is None else configs:
+    if configs is None:
+        configs = candidates(onnx.load(ready), saturating=task.timed and bool(known_answers()[1]))
+    for config in configs:
         passed = [row for row in rows if not row["problems"]]
         if passed and (config.reserve or not task.timed):
             break

@@ -100,7 +100,7 @@ def test_static_lstm_is_no_int8(lab: Lab, quickstart: ImageId) -> None:
 
 def test_int8_that_is_widened_before_every_product_is_no_int8(lab: Lab, quickstart: ImageId) -> None:
     """Small and exact, and every product is fp32's."""
-    weights_alone = """        **own
+    weights_alone = """        **own,
     )
     model = onnx.load(target)
     held = {tensor.name for tensor in model.graph.initializer}
@@ -118,9 +118,9 @@ def test_int8_that_is_widened_before_every_product_is_no_int8(lab: Lab, quicksta
         model.graph.node.append(onnx.helper.make_node("Identity", [rest[last]], [last]))
     onnx.save(model, target)
 """
-    change = ("        **own\n    )\n", weights_alone)
-    (text,) = failure(asked(lab, quickstart, change, models=["mlp"], exporters=ONE, schemes=["static int8"]))
-    assert text.startswith("mlp by torchscript, static int8: int8_kernels is 0.0, the bound is 0.9")
+    change = ("        **own,\n    )\n", weights_alone)
+    (text,) = failure(asked(lab, quickstart, change, models=["mlp"], exporters=ONE, schemes=["static int8 narrow"]))
+    assert text.startswith("mlp by torchscript, static int8 narrow: int8_kernels is 0.0, the bound is 0.9")
     assert "int8_weights" not in text
     assert "sqnr_db" not in text
 
@@ -148,6 +148,7 @@ def test_kernels_that_saturate_are_named_and_no_failure(lab: Lab, quickstart: Im
     as_avx2 = line + ' if kind == "ConvInteger" else saturating(a, b)'
     answer = asked(lab, quickstart, (line, as_avx2), models=["mlp"], exporters=ONE)
     assert answer.outcome is Outcome.PASS
+    assert [row["scheme"] for row in rows(answer)] == ["fp32", "static int7", "dynamic int7"]
     assert answer.evidence["kernels"][0] == "onnxruntime multiplies 1x64 by 64x64 int8 with saturation"  # type: ignore[index, call-overload]
 
 
