@@ -161,6 +161,27 @@ def test_channels_are_asked_by_the_proxy_of_the_file_and_it_is_shown_without_its
     assert "secret" not in done.output + as_json.output
 
 
+def test_table_of_several_channels_names_the_proxy_of_each(tmp_path: Path) -> None:
+    with servers.tls(good().sent) as one, servers.tls(good().sent) as two, servers.connect_proxy() as (proxy, _):
+        path = tmp_path / ".condarc"
+        urls = ", ".join(f'"https://{NAME}:{s.port}/x"' for s in (one, two))
+        path.write_text(f"channels: [{urls}]\nproxy_servers: {{https: 'http://someone:secret@{proxy}'}}\n")
+        bundle = tmp_path / "roots.pem"
+        bundle.write_text(root().pem)
+        done = CliRunner().invoke(app, ["doctor", str(path), "--bundle", str(bundle)], env={"COLUMNS": "150"})
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["host", "cause", "proxy"]
+    assert [line[1:] for line in lines[1:]] == [["verifies", f"http://{proxy}"]] * 2
+
+
+def test_socks_proxy_of_the_environment_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:1080")
+    done = CliRunner().invoke(app, ["doctor", "a.test"])
+    assert done.exit_code == 14
+    assert "error: a SOCKS proxy cannot be used\n" in done.stderr
+    assert "to do: name an HTTP proxy in HTTPS_PROXY, which goes before ALL_PROXY" in done.stderr
+
+
 def test_channel_whose_proxy_is_empty_is_asked_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     own = make("localhost", root())

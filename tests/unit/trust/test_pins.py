@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from builder.errors import RecipeError
 from builder.models.lock import Certificate
 from builder.models.pin import Pin
+from builder.trust.bundle import PemSource, make_bundle
 from builder.trust.certs import Cert, read
 from builder.trust.pins import (
     backups_for,
@@ -204,3 +205,13 @@ def test_a_leaf_is_no_root_of_any_bundle() -> None:
     bundle = held((ROOT.sha256, "2045-01-01"), (MIDDLE.sha256, "2045-01-01"))
     (fault,) = pin_faults((pin(root=LEAF.sha256, backup=ROOT.sha256),), bundle, at=AT, where="p")
     assert "a leaf is never one" in str(fault.seen)
+
+
+def test_a_leaf_in_trust_extra_is_refused_with_the_reason_and_the_way_to_pin() -> None:
+    """FACTS 1, code 20: a chain whose leaf alone is trusted is incomplete for OpenSSL without PARTIAL_CHAIN."""
+    with pytest.raises(RecipeError) as caught:
+        make_bundle((PemSource(where="recipes/site/leaf.pem", text=LEAF.pem),), at=AT)
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.what) == ("recipes/site/leaf.pem", "not a CA certificate (basicConstraints CA:FALSE)")
+    assert "fails at once in Python up to 3.12, requests, pip, git, Node, uv and apt" in str(fault.remedy)
+    assert "`builder certs pin HOST` pins the root, and the leaf's key as an alarm" in str(fault.remedy)
