@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from builder.errors import BuilderError, CheckFailed, EngineError, TagError
@@ -146,11 +147,14 @@ def _meant(place: Workplace, target: str, brought: Report | None, there: Engine)
         return brought.name, brought.image
     if (facts := there.inspect(target)) and (title := dict(facts.labels).get("org.opencontainers.image.title")):
         return title, facts.id
+    near = get_close_matches(target, place.project.names(), n=1)
     raise TagError(
         f"{target} is no recipe here, and no image that is known",
         where=there.address,
         seen=f"recipes here: {', '.join(place.project.names()) or 'none'}",
-        remedy="run it in the folder that has recipes/; name the recipe, or an image that the engine has",
+        remedy=f"did you mean {near[0]}?"
+        if near
+        else "run it in the folder that has recipes/; name the recipe, or an image that the engine has",
     )
 
 
@@ -160,7 +164,8 @@ def _load(saved: Path, first: Report, there: Engine, progress: Progress) -> None
 
     if there.inspect(first.image):
         return
-    found = read_saved(saved)
+    with progress.task(f"read {saved.name}"):
+        found = read_saved(saved)
     if first.image not in found.ids:
         raise TagError(
             "the file holds another image than the report is about",

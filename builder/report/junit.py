@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 from builder.models.report import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from builder.models.report import CheckResult, Report
 
 _ELEMENT = {
@@ -65,16 +67,21 @@ def _case(suite: ElementTree.Element, report: Report, result: CheckResult) -> No
         "time": f"{_seconds(report, result):.3f}",
     }
     case = ElementTree.SubElement(suite, "testcase", attributes)
-    evidence = json.dumps(result.evidence, indent=1, sort_keys=True)
+    notes = [*_notes(report, result), json.dumps(result.evidence, indent=1, sort_keys=True)]
     if element := _ELEMENT.get(result.outcome):
         message = f"{result.outcome.value}: {result.summary}"
         given = {"message": _clean(message), "type": result.outcome.value}
-        ElementTree.SubElement(case, element, given).text = _clean(f"{message}\n{evidence}")
+        ElementTree.SubElement(case, element, given).text = _clean("\n".join([message, *notes]))
         return
-    lines = [result.summary]
+    ElementTree.SubElement(case, "system-out").text = _clean("\n".join([result.summary, *notes]))
+
+
+def _notes(report: Report, result: CheckResult) -> Iterator[str]:
+    """Where a result comes from, when not from the report's own image and engine."""
     if result.image != report.image:
-        lines.append(f"carried over from {result.image}: nothing that it depends on has changed")
-    ElementTree.SubElement(case, "system-out").text = _clean("\n".join([*lines, evidence]))
+        yield f"carried over from {result.image}: nothing that it depends on has changed"
+    if result.proven:
+        yield f"answered by {result.proven.engine} on {result.proven.host or 'another host'}"
 
 
 def _clean(text: str) -> str:

@@ -133,6 +133,14 @@ def test_a_report_travels_to_the_gpu_and_back(project: Projects, able: Second, t
     first.write_text(place.builder("report", name, "--json").out)
     away = replace(place, state=tmp_path / "away", env={"DOCKER_HOST": able.address})
 
+    forged = tmp_path / "forged.json"
+    forged.write_text(first.read_text().replace(nvidia_key(first), "0" * 64))
+    refused = away.builder("prove", name, "--report", str(forged), "--image", str(saved), "--json").error
+    assert refused["what"] == f"{name}: what is asked has changed since the report was made"
+    assert refused["seen"] == "nvidia-smi: another script, other arguments, or other layers"
+    forged.write_text(first.read_text().replace("UNPROVEN", "PASS").replace(nvidia_key(first), "0" * 64))
+    assert away.builder("prove", name, "--report", str(forged), "--json").error["what"] == refused["what"]
+
     lost = away.builder("prove", name, "--image", str(saved), "--json").error
     assert lost["what"] == f"there is no report on {name} to add to"
     ran = away.builder("prove", name, "--report", str(first), "--image", str(saved))
@@ -146,6 +154,11 @@ def test_a_report_travels_to_the_gpu_and_back(project: Projects, able: Second, t
     assert home.code == 0, home.out + home.err
     assert final(names_of(name))
     assert outcome(place, name)["nvidia-smi"] == "PASS"
+
+
+def nvidia_key(report: Path) -> str:
+    (found,) = (r["key"] for r in json.loads(report.read_text())["results"] if r["name"] == "nvidia-smi")
+    return str(found)
 
 
 def test_an_engine_that_cannot_prove_it_either_changes_nothing(project: Projects, able: Second) -> None:
@@ -210,12 +223,12 @@ def test_an_interrupted_proof_leaves_no_container_and_changes_nothing(project: P
     argv = [sys.executable, "-m", "builder", "prove", name, "--engine", able.address]
     with subprocess.Popen(argv, cwd=place.root, env=env, stderr=subprocess.PIPE, text=True) as process:
         try:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while not able.docker("ps", "--quiet", "--filter", "label=builder.check"):
                 assert time.monotonic() < end
                 time.sleep(0.1)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130, said

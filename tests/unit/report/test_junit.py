@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from builder.models.base import sha256_of
-from builder.models.report import CheckResult, Notice, Outcome, Report
+from builder.models.report import CheckResult, Notice, Outcome, Proof, Report
 from builder.report.junit import junit
 
 IMAGE, OLDER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -138,3 +138,11 @@ def test_other_shapes_are_seen() -> None:
 def test_text_of_a_failure_begins_with_its_message_because_gitlab_shows_the_text() -> None:
     got = suite(result("x", Outcome.FAIL, evidence={"seen": 1}))
     assert got.find("testcase/failure").text == 'FAIL: so it is\n{\n "seen": 1\n}'  # type: ignore[union-attr]
+
+
+def test_result_of_another_engine_says_whose_it_is() -> None:
+    passed, failed = (
+        result(o.value, o, proven=Proof(engine="Engine 28", host="gpu")) for o in (Outcome.PASS, Outcome.FAIL)
+    )
+    texts = [case[0].text or "" for case in suite(passed, failed).iter("testcase")]
+    assert ["\nanswered by Engine 28 on gpu\n" in text for text in texts] == [True, True]
