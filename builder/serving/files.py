@@ -74,10 +74,15 @@ def _engine() -> str:
 
 
 def _command(name: str, python: str) -> str:
-    """Isolated: no variable, no folder of a user's, and not where it is started from, decides what is imported."""
+    """Isolated: no variable, no folder of a user's, and not where it is started from, decides what is imported.
+
+    The first process of a container gets no signal that it has not asked for: it asks before it does anything else.
+    """
     lines = (
         f"#!{python} -IB",
-        "import sys",
+        "import os, signal, sys",
+        "for number in (signal.SIGINT, signal.SIGTERM):",
+        "    signal.signal(number, lambda seen, _: os._exit(128 + seen))",
         f'sys.path.insert(0, "{HOME}")',
         "from serving.command import run",
         f"from serving.{_MODULES[name]} import main",
