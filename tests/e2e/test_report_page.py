@@ -242,6 +242,23 @@ def test_no_label_of_a_picture_lies_on_another(show: Show, width: int) -> None:
     assert seen.page.evaluate(_OVERLAPS) == []
 
 
+def crowded() -> str:
+    """The certificates end in sixteen years, about as many in each: their numbers stand side by side."""
+    trust = examples.lock().trust
+    many = [
+        c.model_copy(update={"sha256": f"{at:064x}", "not_after": f"{2026 + at % 16}-12-01"})
+        for at, c in enumerate(trust.certificates * 2)
+    ]
+    lock = examples.lock().model_copy(update={"trust": trust.model_copy(update={"certificates": tuple(many)})})
+    report = examples.usual().model_copy(update={"lock": lock.content_digest()})
+    return written(report, examples.provenance(lock=lock))
+
+
+@pytest.mark.parametrize("width", [DESK, SMALLEST])
+def test_numbers_of_crowded_bars_do_not_lie_on_another(show: Show, width: int) -> None:
+    assert show(crowded(), width=width).page.evaluate(_OVERLAPS) == []
+
+
 _EVIDENCE = "() => [...document.querySelectorAll('.check .inside')].map(one => one.checkVisibility())"
 
 
