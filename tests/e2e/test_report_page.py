@@ -243,11 +243,11 @@ def test_no_label_of_a_picture_lies_on_another(show: Show, width: int) -> None:
 
 
 def crowded() -> str:
-    """The certificates end in sixteen years, about as many in each: their numbers stand side by side."""
+    """The certificates end in 28 years, about as many in each: their numbers stand side by side."""
     trust = examples.lock().trust
     many = [
-        c.model_copy(update={"sha256": f"{at:064x}", "not_after": f"{2026 + at % 16}-12-01"})
-        for at, c in enumerate(trust.certificates * 2)
+        c.model_copy(update={"sha256": f"{at:064x}", "not_after": f"{2026 + at % 28}-12-01"})
+        for at, c in enumerate(trust.certificates * 4)
     ]
     lock = examples.lock().model_copy(update={"trust": trust.model_copy(update={"certificates": tuple(many)})})
     report = examples.usual().model_copy(update={"lock": lock.content_digest()})
