@@ -67,7 +67,8 @@ def expiring(
         _tell(found, due)
         for one in hosts:
             _tell_host(one, chains[str(one.target)])
-    if error := _error(due, hosts):
+    by = f" --recipe {recipe}" if recipe else f" --bundle {bundle}" if bundle else ""
+    if error := _error(due, hosts, by):
         raise typer.Exit(error.exit_code) if as_json else error
 
 
@@ -124,14 +125,14 @@ def _untrusted(found: Diagnosis) -> bool:
     return found.answered and not only_dates(found)
 
 
-def _error(due: Mapping[str, Sequence[Expiry]], hosts: Sequence[Diagnosis]) -> BuilderError | None:
-    """The gravest of what there is to complain of."""
+def _error(due: Mapping[str, Sequence[Expiry]], hosts: Sequence[Diagnosis], by: str) -> BuilderError | None:
+    """The gravest of what there is to complain of. by: the options that the doctor has to be asked with."""
     if alarmed := [d for d in hosts if d.alarm]:
         what = "a pinned host is not what was pinned"
         return PinError(what, where=_names(alarmed), remedy="ask those who run it, by another way than this network")
     if bad := [d for d in hosts if _untrusted(d)]:
         what, first = "the chain of a host does not verify", bad[0].target
-        return UntrustedError(what, where=_names(bad), remedy=f"`builder doctor {first}` says what helps")
+        return UntrustedError(what, where=_names(bad), remedy=f"`builder doctor {first}{by}` says what helps")
     if any(due.values()):
         return _expiring(due)
     if silent := [d for d in hosts if not d.answered]:
