@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.serving.files import Script
 
 HEALTHCHECK = Healthcheck(
-    test=(f"{COMMANDS}/healthcheck",), interval="30s", timeout="10s", start_period="20s", retries=3
+    test=(f"{COMMANDS}/healthcheck",), interval="30s", timeout="10s", start_period="30s", retries=3
 )
 
 

@@ -156,7 +156,7 @@ def test_the_image_serves_as_nobody_and_is_asked_for_its_health(digits: Describe
         "USER 1000:1000",
         "EXPOSE 8080",
         "EXPOSE 8081",
-        'HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 CMD ["/opt/builder/bin/healthcheck"]',
+        'HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["/opt/builder/bin/healthcheck"]',
         'CMD ["serve"]',
     ]
 

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import os
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,24 +77,39 @@ def _weights(path: Path) -> Any:
         raise RefusedError(f"{path.name} is no file of weights: {' '.join(str(error).split())[:200]}") from None
 
 
-def exported(module: Any, example: Mapping[str, Array], path: Path, opset: int) -> tuple[str, ...]:
-    """Writes the module as ONNX, with a batch of any length; gives the names of its outputs."""
+def exported(module: Any, example: Mapping[str, Array], path: Path, opset: int) -> None:
+    """Writes the module as ONNX, with a batch of any length, by the first exporter that can.
+
+    The older one first: it needs no onnxscript, and writes the same bytes each time by itself.
+    """
     import torch
 
     inputs = tuple(torch.from_numpy(array.copy()) for array in example.values())
     with torch.no_grad():
         outputs = named_outputs(module(*inputs))
-    axes = {name: {0: "batch"} for name in (*example, *outputs)}
-    options: dict[str, Any] = {
-        "input_names": list(example),
-        "output_names": list(outputs),
-        "opset_version": min(opset, OPSET),
-        "dynamic_axes": axes,
-    }
+    named = {"input_names": list(example), "output_names": list(outputs), "opset_version": min(opset, OPSET)}
+    ways: list[dict[str, Any]] = [{"dynamic_axes": {name: {0: "batch"} for name in (*example, *outputs)}}]
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
-        options["dynamo"] = False  # the other exporter writes paths and lines of code into the model
-    torch.onnx.export(module, inputs, str(path), **options)
-    return tuple(outputs)
+        ways[0]["dynamo"] = False
+        batch = torch.export.Dim("batch")
+        shapes = tuple({0: batch} for _ in inputs)
+        ways.append({"dynamo": True, "dynamic_shapes": shapes, "external_data": False, "verbose": False})
+    problems = []
+    for way in ways:
+        try:
+            torch.onnx.export(module, inputs, str(path), **named, **way)
+            return
+        except Exception as error:  # whatever the module's own code raises, or the exporter's
+            problems.append(said(error))
+    raise RefusedError(f"the model cannot be exported: {'; or: '.join(problems)}")
+
+
+def said(error: BaseException) -> str:
+    """What an exception goes back to, in a line: exporters wrap the module's own in pages of advice, in colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
+    return " ".join(text.split())[:300]
 
 
 def named_outputs(given: Any) -> dict[str, Any]:

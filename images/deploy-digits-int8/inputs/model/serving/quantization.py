@@ -13,6 +13,7 @@ onnx: Any = load("onnx")
 ort: Any = load("onnxruntime")
 
 ROUNDS = 7  # of timing
+SLOW = 50  # milliseconds
 
 
 def session(model: Any) -> Any:
@@ -53,16 +54,16 @@ def newest() -> "Dict[str, int]":
 
 
 def latency(runs: "Dict[str, Callable[[], Any]]", rounds: int = ROUNDS) -> "Dict[str, float]":
-    """Milliseconds of each by turns: of several rounds the best, in a round the median.
+    """Milliseconds of each by turns: of several rounds the best, in a round the median of five, of one for slow ones.
 
     Of processor time, which other processes' turns do not lengthen; with one thread it is what an idle host's
     clock would show.
     """
-    best: "Dict[str, float]" = {}
+    times = 1 if sum(cost(run) for run in runs.values()) > SLOW else 5
+    best = dict.fromkeys(runs, float("inf"))
     for _ in range(rounds):
         for name, run in runs.items():
-            times = sorted(cost(run) for _ in range(5))
-            best[name] = min(times[2], best.get(name, times[2]))
+            best[name] = min(best[name], sorted(cost(run) for _ in range(times))[times // 2])
     return best
 
 
@@ -220,7 +221,7 @@ def quality(have: "List[Any]", want: "List[Any]", labels: Any = None) -> Row:
     reproduced perfectly.
     """
     rows = [one_quality(*pair) for pair in zip(have, want)]  # noqa: B905 - 3.6
-    worst = {name: min(values) for name in rows[0] for values in [[r[name] for r in rows if name in r]]}
+    worst = {name: min(row[name] for row in rows if name in row) for name in sorted(set().union(*rows))}
     if labels is not None:
         drop = (want[0].argmax(1) == labels).mean() - (have[0].argmax(1) == labels).mean()
         worst["accuracy_drop"] = round(float(drop), 4)
@@ -237,8 +238,9 @@ def one_quality(have: Any, want: Any) -> Row:
     row: Row = {
         "sqnr_db": round(decibels(theirs, ours - theirs), 1),
         "centred_sqnr_db": round(decibels(centred, ours - ours.mean(0) - centred), 1),
-        "min_cosine": round(float(cosines.min()), 4),
     }
+    if theirs.shape[1] > 1:  # of single values it is nothing but the sign
+        row["min_cosine"] = round(float(cosines.min()), 4)
     if decided(want) is not None:
         row["agreement"] = round(float((decided(have) == decided(want)).mean()), 4)
     return row
@@ -284,12 +286,12 @@ if TYPE_CHECKING:
         int8_kernels,
         quality,
     )
-    from builder.checks._onnx_runtime import latency, onnx, session
+    from builder.checks._onnx_runtime import known_answers, latency, onnx, session
     from builder.checks._prelude import load
 
 quantization: Any = load("onnxruntime.quantization")
 
-ATTEMPTS = 3  # at timing
+ATTEMPTS, NEAR = 3, 1.25  # at timing what misses its bound by no more than a quarter
 HISTOGRAMS = 64  # samples at most for calibrators that keep every activation in memory
 
 
@@ -342,16 +344,19 @@ def weights_by_operator(model: Any) -> "Dict[str, int]":
     return {kind: number for kind, number in sorted(held.items()) if number}
 
 
-def candidates(model: Any) -> "List[Configuration]":
+def candidates(model: Any, saturating: bool = False) -> "List[Configuration]":
     """The configurations that can make enough of a prepared model's weights int8, those that suit it best first.
 
     Where activations are multiplied with each other (attention), dynamic ones go first: their ranges differ from
-    sample to sample.
+    sample to sample. Where the processor's products saturate, 7 bits go before 8, which become the reserve: an MLP
+    of 58 dB has 28 dB there, and 54 dB with 7 bits.
     """
     held = weights_by_operator(model)
     least = {name: bound for name, _, bound in BOUNDS}["int8_weights"] * sum(held.values())
     fit = [c for c in CONFIGURATIONS if held and sum(held.get(kind, 0) for kind in c.operators) >= least]
     first = "dynamic" if attends(model) else "static"
+    if saturating:
+        fit = [c._replace(reserve=not c.reduced) for c in fit]
     return sorted(fit, key=lambda c: (c.reserve, c.kind != first))
 
 
@@ -465,7 +470,9 @@ def searched(task: Task, configs: "Optional[List[Configuration]]" = None) -> "Li
     ready = prepared(task.source, os.path.join(task.folder, "prepared.onnx"))
     exact = session(task.source)
     rows: "List[Row]" = []
-    for config in candidates(onnx.load(ready)) if configs is None else configs:
+    if configs is None:
+        configs = candidates(onnx.load(ready), saturating=task.timed and bool(known_answers()[1]))
+    for config in configs:
         passed = [row for row in rows if not row["problems"]]
         if passed and (config.reserve or not task.timed):
             break
@@ -500,11 +507,12 @@ def tried(config: Configuration, task: Task, ready: str, exact: Any) -> Row:
 
 
 def timed(exact: Any, run: Any, task: Task) -> Row:
-    """Milliseconds of a call, and their ratio to fp32's; measured again where that misses its bound."""
+    """Milliseconds of a call, and their ratio to fp32's; measured again where that nearly keeps its bound."""
     runs = {"fp32": lambda: exact.run(None, task.inputs[0]), "int8": lambda: run.run(None, task.inputs[0])}
     best = latency(runs)
     for _ in range(ATTEMPTS - 1):
-        if not gate({"latency_ratio": best["int8"] / best["fp32"]}, task.bounds):
+        ratio = best["int8"] / best["fp32"]
+        if not gate({"latency_ratio": ratio}, task.bounds) or gate({"latency_ratio": ratio / NEAR}, task.bounds):
             break
         again = latency(runs)
         best = {name: min(best[name], again[name]) for name in best}

@@ -11,7 +11,7 @@ from .model import Deployed, RefusedError, folder
 
 EXAMPLES = """\
 It asks three things: whether every file has the hash that the manifest gives; whether the outputs of the stored
-inputs are the stored ones, to 30 dB or what the manifest says; whether different inputs have different outputs.
+inputs are the stored ones, as near as the manifest asks; whether different inputs have different outputs.
 One line of JSON; exit code 0 if all hold, 1 if one does not.
 
 examples:
@@ -56,14 +56,7 @@ def answered(model: Deployed, problems: list[str]) -> dict[str, Any]:
     import onnxruntime
 
     inputs, wanted = model.answers()
-    from .tensors import fitted
-
-    try:
-        outputs = model.run_stored(fitted(inputs, model.inputs))
-    except RefusedError:
-        raise
-    except Exception as error:
-        raise RefusedError(f"the model fails on the stored inputs: {' '.join(str(error).split())}") from None
+    outputs = model.run_stored(inputs)
     least = float(model.manifest["answers"]["min_sqnr_db"])
     worst = 200.0
     for name, want in wanted.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable
 
@@ -21,10 +20,7 @@ def parser(name: str, about: str, examples: str) -> argparse.ArgumentParser:
 
 
 def run(name: str, main: Callable[[list[str]], int]) -> None:
-    """Runs a command: what it refuses is one line and exit code 2, a signal ends it at once."""
-    # The first process of a container gets no signal that it has not asked for.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda seen, _: os._exit(128 + seen))
+    """Runs a command: what it refuses is one line and exit code 2."""
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
@@ -33,6 +29,8 @@ def run(name: str, main: Callable[[list[str]], int]) -> None:
         code = 2
     except BrokenPipeError:
         code = 141
+    except KeyboardInterrupt:
+        code = 130
     # Whatever a library does while Python shuts down is not waited for, nor can it change the answer.
     sys.stderr.flush()
     os._exit(code)

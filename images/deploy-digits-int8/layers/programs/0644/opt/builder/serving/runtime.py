@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
@@ -39,6 +41,17 @@ class OneModelServer(MLServer):  # type: ignore[misc]  # MLServer is in the imag
             repository=self._model_repository, model_registry=self._model_registry
         )
         super()._create_servers()
+        self._rest_server._app.add_event_handler("startup", self._started)
+
+    def _add_signal_handlers(self) -> None:
+        """Until there is something to stop, a signal ends the process: MLServer's own handling would lose it."""
+        self._serves = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda seen, _: None if self._serves else os._exit(128 + seen))
+
+    def _started(self) -> None:
+        self._serves = True
+        super()._add_signal_handlers()
 
 
 class FixedRepository(ModelRepositoryHandlers):  # type: ignore[misc]
