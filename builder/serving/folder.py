@@ -18,7 +18,7 @@ from .selftest import examined
 from .sources import Array, Samples
 
 STORED = 16
-"""Samples at most whose answers are kept."""
+"""Samples whose answers are kept, or two calls of a model that takes more at once."""
 INT8_DB, EXACT_DB = 20, 60
 """Between the stored answers and another processor's. Where two products are added in 16 bits (AVX2 without VNNI) int8
 saturates: as much is allowed as the gate allows between int8 and fp32. fp32 is only added up in another order.
@@ -54,16 +54,14 @@ def write(out: Path, model: bytes, job: Job, facts: Mapping[str, Any], samples: 
     (out / MODEL).write_bytes(model)
     (out / MANIFEST).write_bytes(as_text(manifest))
     deployed = Deployed(out)
-    first = deployed.inputs[0].shape[0]
-    fixed = first if isinstance(first, int) else None
-    inputs = stored_inputs(samples, fixed or STORED)
+    inputs = stored_inputs(samples, deployed.call)
     outputs = deployed.run_stored(inputs)
     arrays = {f"input/{k}": v for k, v in inputs.items()}
     arrays.update({f"output/{name}": array for name, array in outputs.items()})
     manifest["answers"]["samples"] = len(next(iter(inputs.values())))
     (out / ANSWERS).write_bytes(archive(arrays))
     if job.serve:
-        (out / HEALTH).write_bytes(as_text(health(job, inputs, outputs, number=fixed or 1, least=least)))
+        (out / HEALTH).write_bytes(as_text(health(job, inputs, outputs, number=deployed.call, least=least)))
         for name, content in settings(job, manifest).items():
             (out / name).write_bytes(as_text(content))
     manifest["files"] = {path.name: _file(path) for path in sorted(out.iterdir()) if path.name != MANIFEST}
@@ -75,9 +73,9 @@ def write(out: Path, model: bytes, job: Job, facts: Mapping[str, Any], samples: 
         raise RuntimeError(f"the folder that was just written is not sound: {'; '.join(problems)}")
 
 
-def stored_inputs(samples: Samples, most: int) -> dict[str, Array]:
-    """Samples from all over those held out."""
-    number = min(most, len(samples))
+def stored_inputs(samples: Samples, call: int) -> dict[str, Array]:
+    """Samples from all over those held out, in whole calls, and two at least so that they can differ."""
+    number = min(max(STORED // call, 2), len(samples) // call) * call
     chosen = [at * len(samples) // number for at in range(number)]
     return {name: numpy.ascontiguousarray(array[chosen]) for name, array in samples.inputs.items()}
 

@@ -99,19 +99,31 @@ class Deployed:
     def run(self, inputs: Arrays) -> Arrays:
         """The outputs of inputs that fit."""
         names = [tensor.name for tensor in self.outputs]
-        return dict(zip(names, self.session().run(names, inputs)))
+        try:
+            return dict(zip(names, self.session().run(names, inputs)))
+        except RefusedError:
+            raise
+        except Exception as error:  # the runtime's own, which differ between its versions
+            raise RefusedError(f"the model fails: {' '.join(str(error).split())}") from None
+
+    @property
+    def call(self) -> int:
+        """How many stored samples are asked for at once: one, unless the model says how many it takes.
+
+        What is quantized dynamically depends on what else is in a call.
+        """
+        first = self.inputs[0].shape[:1]
+        return first[0] if first and isinstance(first[0], int) else 1
 
     def run_stored(self, inputs: Arrays) -> Arrays:
-        """The outputs of stored samples: each a call of its own, unless the model says how many it takes at once.
-
-        What is quantized dynamically depends on what else is in the call.
-        """
+        """The outputs of stored samples, call by call."""
         import numpy
 
-        if any(isinstance(tensor.shape[0], int) for tensor in self.inputs if tensor.shape):
-            return self.run(inputs)
-        number = len(next(iter(inputs.values())))
-        calls = [self.run({name: array[at : at + 1] for name, array in inputs.items()}) for at in range(number)]
+        from .tensors import fitted
+
+        starts = range(0, len(next(iter(inputs.values()))), self.call)
+        feeds = ({name: array[at : at + self.call] for name, array in inputs.items()} for at in starts)
+        calls = [self.run(fitted(feed, self.inputs)) for feed in feeds]
         return {name: numpy.concatenate([call[name] for call in calls]) for name in calls[0]}
 
     def session(self) -> Any:

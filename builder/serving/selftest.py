@@ -56,14 +56,7 @@ def answered(model: Deployed, problems: list[str]) -> dict[str, Any]:
     import onnxruntime
 
     inputs, wanted = model.answers()
-    from .tensors import fitted
-
-    try:
-        outputs = model.run_stored(fitted(inputs, model.inputs))
-    except RefusedError:
-        raise
-    except Exception as error:
-        raise RefusedError(f"the model fails on the stored inputs: {' '.join(str(error).split())}") from None
+    outputs = model.run_stored(inputs)
     least = float(model.manifest["answers"]["min_sqnr_db"])
     worst = 200.0
     for name, want in wanted.items():

@@ -230,7 +230,20 @@ def test_a_manifest_of_another_format_fails(folder: Folder, capsys: pytest.Captu
 
 def test_a_manifest_with_other_shapes_fails(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     resigned(folder(), inputs=[{"name": "measured", "dtype": "float32", "shape": ["batch", 8]}])
-    assert examined(capsys)[1]["problems"] == ["measured: expected float32 (batch, 8), seen float32 (16, 16)"]
+    assert examined(capsys)[1]["problems"] == ["measured: expected float32 (batch, 8), seen float32 (1, 16)"]
+
+
+def test_a_model_that_fails_says_so(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = folder()
+    model = onnx.load(copy / "model.onnx")
+    model.graph.node.insert(0, helper.make_node("Reshape", ["measured", "fours"], ["folded"]))
+    model.graph.node[1].input[0] = "folded"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(numpy.array([4, -1]), "fours"))
+    onnx.save(model, copy / "model.onnx")
+    resigned(copy)
+    code, said = examined(capsys)
+    assert (code, len(said["problems"])) == (1, 1)
+    assert said["problems"][0].startswith("the model fails: ")
 
 
 def test_a_file_that_is_no_model_fails(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

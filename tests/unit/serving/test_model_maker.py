@@ -11,6 +11,7 @@ import numpy
 import onnx
 import pytest
 
+from builder.serving import health, selftest
 from builder.serving.job import read
 from builder.serving.model import RefusedError
 
@@ -75,7 +76,7 @@ def test_no_configuration_that_passes_is_a_table_and_exit_code_1(workshop: Works
 
 REFUSED = {
     "dead": ({"factory": "recipe:dead"}, "the model ignores its input: "),
-    "broken": ({"factory": "recipe:broken"}, "recipe:broken: recipe.py, line 47: KeyError: 'absent'"),
+    "broken": ({"factory": "recipe:broken"}, "recipe:broken: recipe.py, line 55: KeyError: 'absent'"),
     "no such function": ({"factory": "recipe:nothing"}, "has no attribute 'nothing'"),
     "no such module": ({"calibration": "nowhere:samples"}, "No module named 'nowhere'"),
     "few samples": ({"calibration": "recipe:few"}, "recipe:few gives 10 samples, at least 32 are needed"),
@@ -115,6 +116,22 @@ def test_samples_come_from_an_npz_file_as_well(workshop: Workshop, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["samples"] == 32
     assert "accuracy" in json.loads(done.stdout)
+
+
+def test_a_model_that_takes_two_at_a_time_is_asked_so(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    done = workshop.make(out, factory="recipe:pairs")
+    assert done.returncode == 0, done.stderr
+    stored = json.loads((out / "health.json").read_bytes())
+    assert stored["request"]["inputs"][0]["shape"] == [2, 16]
+    assert len(stored["outputs"]["group"]) == 8
+    monkeypatch.setenv("MODEL_FOLDER", str(out))
+    assert selftest.main([]) == 0
+    assert json.loads(capsys.readouterr().out)["answers"] == 16
+    (out / "settings.json").unlink()
+    assert health.main([]) == 0
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
