@@ -280,7 +280,7 @@ def _kept(place: Workplace, report: Report) -> str:
     """How to look at an image that got no tag."""
     facts = place.engine.inspect(report.image)
     kept = f"the image is kept as {', '.join(facts.tags)}; " if facts and facts.tags else ""
-    return f"{kept}`builder report {report.name}` shows the evidence"
+    return f"{kept}`builder report {report.name} --open` shows the evidence"
 
 
 def _facts(place: Workplace, image: str) -> ImageFacts:
