@@ -33,8 +33,22 @@ def test_on_a_base_without_python_conda_brings_it_and_nothing_is_asked_of_apt():
 
 
 def test_every_key_is_in_it():
-    text = starter("mine", base="debian-bullseye", catalog=CATALOG)
-    assert [key for key in Recipe.model_fields if f"{key}:" not in text] == []
+    training, deployment = (
+        starter("mine", base="debian-bullseye", catalog=CATALOG, purpose=purpose)
+        for purpose in ("training", "deployment")
+    )
+    assert [key for key in Recipe.model_fields if f"{key}:" not in training + deployment] == []
+
+
+def test_its_model_is_one_when_the_comment_signs_are_taken_away():
+    text = starter("mine", base="debian-bullseye", catalog=CATALOG, purpose="deployment")
+    begin = text.index("# model:")
+    end = text.index("\n\n", begin)
+    lines = "\n".join(line[2:] for line in text[begin:end].splitlines())
+    recipe = parse_recipe(text[:begin] + lines + text[end:], "recipes/mine.yaml", bases=CATALOG.bases, checks=KNOWN)
+    assert recipe.model is not None
+    assert (recipe.model.paths(), recipe.serve) == (("net.onnx", "samples.npz"), True)
+    assert recipe.tools() == ("onnx==1.19.1", "numpy", "onnxruntime")
 
 
 def test_its_conda_is_one_when_the_comment_signs_are_taken_away():
