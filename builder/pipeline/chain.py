@@ -114,6 +114,8 @@ def _lock(place: Workplace, loaded: Loaded, progress: Progress, outcomes: Outcom
         result = locked(place, loaded, progress)
         note.reused = not result.made
         note.detail = f"{len(result.lock.pip)} wheels, {len(result.lock.apt)} packages of the distribution"
+        if shop := result.lock.workshop:
+            note.detail += f"; {len(shop.pip)} wheels in the workshop"
     return describe(place, loaded, result.lock)
 
 
