@@ -127,8 +127,8 @@ def _first_report(place: Workplace, wanted: Wanted, there: Engine) -> tuple[Desc
             f"there is no report on {name} to add to",
             where=image,
             seen=f"a report on {first.name} {first.image}" if first else None,
-            remedy=f"bring the first one: `builder report {name} --json > FILE` where the image was built, "
-            f"`builder prove {name} --report FILE` here",
+            remedy=f"`builder build {name}` makes one; or bring it from where the image was built: "
+            f"`builder report {name} --json > FILE` there, `builder prove {name} --report FILE` here",
         )
     now = described(place, name)
     require_same(
