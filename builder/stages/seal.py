@@ -48,8 +48,8 @@ def seal(*, recipe: Recipe, lock: Lock, rendering: Sha256, image: ImageId, repor
             f"{recipe.name}: this host cannot prove {_names(unproven)}, so there is no tag",
             where=image,
             faults=_faults(unproven),
-            remedy=f"`builder prove {recipe.name} --engine ssh://HOST` asks a host that can; or set `allow_unproven: true` "
-            "for a tag that ends in -unproven",
+            remedy=f"`builder prove {recipe.name} --engine ssh://HOST` asks a host that can; or set "
+            "`allow_unproven: true` for a tag that ends in -unproven",
         )
     return Seal(
         name=recipe.name,
