@@ -6,6 +6,7 @@ certificates: its sources are ours, and what the distribution brought is deselec
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -70,8 +71,12 @@ LAYOUTS: Final[dict[Family, Layout]] = {
 
 def python_files(site: str) -> tuple[File, ...]:
     """What keeps a Python's clients on the bundle, in its site-packages: a module and the line that starts it."""
-    module = files("builder.trust.image").joinpath("_builder_trust.py").read_text(encoding="utf-8")
     return (
         File(path=f"{site}/_builder_trust.pth", content="import _builder_trust\n"),
-        File(path=f"{site}/_builder_trust.py", content=module),
+        File(path=f"{site}/_builder_trust.py", content=_module()),
     )
+
+
+@cache
+def _module() -> str:
+    return files("builder.trust.image").joinpath("_builder_trust.py").read_text(encoding="utf-8")
