@@ -32,9 +32,8 @@ def test_the_quickstart_recipe_is_read():
     recipe = parse_recipe(QUICKSTART.read_bytes(), "recipes/quickstart.yaml")
     assert recipe.name == "quickstart"
     assert recipe.pip.packages[0] == "torch==2.8.0"
-    assert recipe.checks[6] == Check(
-        check="onnx-export", **{"with": {"models": ["cnn", "mlp"], "min_sqnr_db": 20}}, timeout=600
-    )
+    asked = {"models": ["cnn", "mlp", "lstm", "transformer"], "exporters": ["torchscript", "dynamo"], "min_sqnr_db": 20}
+    assert recipe.checks[6] == Check(check="onnx-export", **{"with": asked}, timeout=600)
 
 
 def test_the_quickstart_recipe_is_read_in_3_ms():
