@@ -25,11 +25,10 @@ BUNDLES = (
 )
 
 # Folders whose certificates a family's tool would put into the bundle.
-SOURCES = (
-    "/usr/local/share/ca-certificates",
-    "/etc/pki/ca-trust/source",
-    "/usr/share/pki/ca-trust-source",
-)
+SOURCES = ("/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source")
+SHIPPED = "/usr/share/pki/ca-trust-source"
+"""The RHEL family's own, as long as p11-kit is not told to read other folders alone."""
+P11_KIT = "/etc/pkcs11/modules/p11-kit-trust.module"
 
 
 def text_of(path: str) -> str:
@@ -135,7 +134,8 @@ def differing(where: str, found: "List[str]", known: "List[str]") -> "List[str]"
 def source_problems(known: "List[str]") -> "List[str]":
     """What the next run of `update-ca-certificates` or `update-ca-trust` would bring back."""
     problems = []
-    for folder in SOURCES:
+    told = re.search(r"(?m)^x-init-reserved:.*paths=", text_of(P11_KIT)) if os.path.isfile(P11_KIT) else None
+    for folder in SOURCES if told else (*SOURCES, SHIPPED):
         for path in sorted(glob.glob(os.path.join(folder, "**", "*"), recursive=True)):
             if os.path.isfile(path) and set(marks(text_of(path))) - set(known):
                 text = "{} is not in the bundle and would enter it with the next run of the distribution's own tool"

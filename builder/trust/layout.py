@@ -60,7 +60,14 @@ LAYOUTS: Final[dict[Family, Layout]] = {
     "rhel": Layout(
         action=Action.INSTALL_TRUST_RHEL,
         java=f"{_EXTRACTED}/java/cacerts",
-        files=(_WGETRC,),
+        files=(
+            _WGETRC,
+            # p11-kit then reads no shipped roots, which each later ca-certificates RPM brings again. [M, 0.23.22]
+            File(
+                path="/etc/pkcs11/modules/p11-kit-trust.module",
+                content="# Written by builder.\nx-init-reserved: paths='/etc/pki/ca-trust/source'\n",
+            ),
+        ),
         links=tuple(
             Link(path=f"/etc/pki/tls/{name}", target=f"{_EXTRACTED}/pem/tls-ca-bundle.pem")
             for name in ("cert.pem", "certs/ca-bundle.crt", "certs/ca-certificates.crt")

@@ -167,19 +167,23 @@ def test_on_the_rhel_family_every_store_holds_the_new_roots_alone(stale: Lab, rh
     assert seen == ["3"] * 5 + ["../pki/tls/certs", f"{PKI}/extracted/pem/tls-ca-bundle.pem", "4"]  # one is masked
 
 
-def test_update_ca_trust_gives_the_same_certificates_again(stale: Lab) -> None:
+SHIPS = f"cat > {SHIPPED} << 'END'\n[p11-kit-object-v1]\ntrusted: true\nx-distrusted: false\n{STALE}END"
+"""What a newer ca-certificates RPM does first: that file is no configuration, and is replaced."""
+
+
+def test_update_ca_trust_gives_the_same_certificates_again_after_a_newer_package_too(stale: Lab) -> None:
     image = with_trust(stale, rhel_like(stale), OURS, "rhel", TRUST_ENV)
-    again = after(stale, image, "update-ca-trust extract")
+    again = after(stale, image, "update-ca-trust extract", SHIPS, "update-ca-trust extract")
     answer = stale.ask("trust", again, count=len(OURS.certificates), **CHECKS["trust"].made())
     assert answer.outcome is Outcome.PASS, answer.evidence.get("problems")
 
 
-def test_the_rhel_familys_shipped_roots_would_come_back_if_their_file_did(stale: Lab) -> None:
-    """What a newer ca-certificates RPM does: its file is no configuration, and is replaced."""
+def test_without_what_p11_kit_is_told_the_shipped_roots_come_back_and_are_found(stale: Lab) -> None:
     image = with_trust(stale, rhel_like(stale), OURS, "rhel", TRUST_ENV)
-    shipped = f"cat > {SHIPPED} << 'END'\n[p11-kit-object-v1]\ntrusted: true\nx-distrusted: false\n{STALE}END"
-    answer = asked(stale, after(stale, image, shipped))
-    (problem,) = answer.evidence["problems"]  # type: ignore[misc, union-attr]
+    untold = "rm /etc/pkcs11/modules/p11-kit-trust.module"
+    (problem,) = asked(stale, after(stale, image, untold, SHIPS)).evidence["problems"]  # type: ignore[misc, union-attr]
     assert problem == (
         f"{SHIPPED} is not in the bundle and would enter it with the next run of the distribution's own tool"
     )
+    extracted = after(stale, image, untold, SHIPS, "update-ca-trust extract")
+    assert said(stale, extracted, f"grep -c BEGIN {BUNDLE}") == ["4"]
