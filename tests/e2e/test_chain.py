@@ -30,7 +30,7 @@ def test_a_recipe_becomes_a_checked_and_tagged_image(first: First) -> None:
     assert names_of(first.name) == [first.tag]
     report = json.loads(first.place.builder("report", first.name, "--json").out)
     assert [(r["name"], r["outcome"]) for r in report["results"]] == [
-        (n, "PASS") for n in ("python", "imports", "trust")
+        (n, "PASS") for n in ("python", "imports", "trust", "audit")
     ]
     assert report["image"] == identity(first.tag)
 
@@ -52,7 +52,7 @@ def new_root(place: Place) -> trustme.CA:
     return root
 
 
-def test_a_changed_ca_bundle_costs_one_small_layer_and_one_check(project: Projects) -> None:
+def test_a_changed_ca_bundle_costs_one_small_layer_its_check_and_the_audit(project: Projects) -> None:
     place, name = project("ca"), f"{PREFIX}-ca"
     before = place.builder("build", name, "--json").image["image"]
     new_root(place)
@@ -65,7 +65,7 @@ def test_a_changed_ca_bundle_costs_one_small_layer_and_one_check(project: Projec
     assert layers(after)[-1] not in layers(before)
     assert layer_sizes(after)[-1] < 1_000_000
     assert "3 steps run, " in ran.steps["build"]["detail"]  # the bundle comes, its stage runs, the image copies it
-    assert ran_in(ran) == {"python": before, "imports": before, "trust": after}
+    assert ran_in(ran) == {"python": before, "imports": before, "trust": after, "audit": after}
     measured("build step after a changed CA bundle", ran.steps["build"]["seconds"], 1.0)
     measured("from a changed CA bundle to the sealed image", ran.seconds, 5.0)
 

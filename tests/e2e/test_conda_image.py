@@ -68,7 +68,7 @@ def test_a_recipe_with_conda_becomes_a_checked_and_tagged_image(made: Made) -> N
     assert names_of(NAME) == [TAG]
     assert identity(TAG) == made.image
     outcomes = {result["name"]: result["outcome"] for result in made.ran.image["report"]["results"]}
-    assert outcomes == {"python": "PASS", "imports": "PASS", "trust": "PASS"}
+    assert outcomes == {"python": "PASS", "imports": "PASS", "trust": "PASS", "audit": "PASS"}
 
 
 def test_nothing_runs_when_nothing_changed(made: Made) -> None:
