@@ -36,10 +36,19 @@ def stale(engine: Engine, pytestconfig: pytest.Config) -> Iterator[Lab]:
         yield opened
 
 
+JAVA = "/opt/java/openjdk/lib/security/cacerts"
+
+
 @pytest.fixture(scope="module")
-def debian(stale: Lab) -> ImageId:
+def old(stale: Lab) -> ImageId:
+    """With a Java of its own, too, as images of Java have it."""
+    return stale.image({JAVA: "old"})
+
+
+@pytest.fixture(scope="module")
+def debian(stale: Lab, old: ImageId) -> ImageId:
     """With the trust layer on top."""
-    return with_trust(stale, stale.rootfs, OURS, "debian", TRUST_ENV)
+    return with_trust(stale, old, OURS, "debian", TRUST_ENV)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with update-ca-trust", "without"])
@@ -90,6 +99,8 @@ def test_an_end_of_life_base_has_the_new_roots_alone_in_all_its_stores(stale: La
     trusted = [line.split()[0] for line in said(stale, debian, LISTING) if not line.endswith("/dev/null")]
     assert len([path for path in trusted if path.endswith(".pem")]) == len(OURS.certificates)
     assert len([path for path in trusted if path.endswith(".0")]) == len(OURS.certificates)
+    assert said(stale, debian, f"readlink {JAVA}") == ["/etc/ssl/certs/java/cacerts"]
+    assert answer.evidence["settings"]["Java's store /etc/ssl/certs/java/cacerts"]  # type: ignore[index, call-overload]
 
 
 def test_each_certificate_is_a_file_named_by_its_fingerprint_and_together_they_are_the_bundle(
@@ -145,8 +156,8 @@ def test_somebodys_own_root_still_enters_by_debians_own_way(stale: Lab, debian: 
     assert said(stale, more, f"grep -c BEGIN {BUNDLE}") == ["4"]
 
 
-def test_the_step_makes_the_same_layer_twice(stale: Lab, debian: ImageId) -> None:
-    again = with_trust(stale, stale.rootfs, OURS, "debian", TRUST_ENV)
+def test_the_step_makes_the_same_layer_twice(stale: Lab, old: ImageId, debian: ImageId) -> None:
+    again = with_trust(stale, old, OURS, "debian", TRUST_ENV)
     own = "! -name 'host*' ! -name resolv.conf ! -name mtab"  # the engine's, in every container
     every = f"find /etc /usr/local /usr/lib/ssl -mindepth 1 {own} -printf '%M %p %l %T@\\n' | LC_ALL=C sort"
     assert said(stale, again, every) == said(stale, debian, every)
