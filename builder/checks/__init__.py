@@ -317,6 +317,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "reproducible": CheckScript(
         title="no machine's identity, hour of installing, dated byte code or path of the build's place is in the image",
         reads=_ALL_BUT_TRUST,
+        arguments={"allow": judges.reasons},
         given=_created,
         sees_all=True,
         parts=("_tree.py", "_owners.py"),

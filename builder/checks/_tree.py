@@ -2,7 +2,8 @@
 import os
 import stat
 import time
-from typing import Iterator, List, Set, Tuple
+from fnmatch import fnmatch
+from typing import Dict, Iterator, List, Set, Tuple
 
 # What the engine lays over the image when it starts a container, which is no part of the image.
 ENGINES = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv", "/run/.containerenv"}
@@ -71,3 +72,15 @@ def day(seconds: float) -> str:
 def first(problems: "List[str]", most: int = 50) -> "List[str]":
     """Not more problems than a person reads."""
     return problems if len(problems) <= most else [*problems[:most], "and {} more".format(len(problems) - most)]
+
+
+def excused(problems: "List[Tuple[str, str]]", allow: "Dict[str, str]") -> "Tuple[List[str], List[Dict[str, str]]]":
+    """What is left of problems at paths, and what the recipe answers for: by path, in which `*` stands for anything."""
+    left, allowed = [], []
+    for path, told in problems:
+        reason = next((why for pattern, why in sorted(allow.items()) if fnmatch(path, pattern)), None)
+        if reason is None:
+            left.append(told)
+        else:
+            allowed.append({"what": told, "reason": reason})
+    return left, allowed

@@ -8,14 +8,13 @@ import glob
 import os
 import pwd
 import stat
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 
 if TYPE_CHECKING:
     from builder.checks._owners import Records, conda_packages, digest_of, distributions, of_debs, of_wheel, sites
     from builder.checks._prelude import ARGS, conclude, finish
     from builder.checks._secrets import Hit, hits_in, is_secret_setting, tokens_in
-    from builder.checks._tree import Tree, first
+    from builder.checks._tree import Tree, excused, first
 
 LARGEST = 1 << 20  # bytes of a file that is read
 HISTORIES = (
@@ -140,23 +139,10 @@ def variables() -> "Iterator[Tuple[str, str]]":
             yield name, "{} in the image's variable {}".format(kinds[0] if kinds else "a secret", name)
 
 
-def excused(problems: Problems) -> "Tuple[List[str], List[Dict[str, str]]]":
-    """What is left, and what the recipe answers for."""
-    allow: Dict[str, str] = ARGS.get("allow", {})
-    left, allowed = [], []
-    for path, told in problems:
-        reason = next((why for pattern, why in sorted(allow.items()) if fnmatch(path, pattern)), None)
-        if reason is None:
-            left.append(told)
-        else:
-            allowed.append({"what": told, "reason": reason})
-    return left, allowed
-
-
 def main() -> None:
     search = Search(owners())
     search.run()
-    problems, allowed = excused(list(variables()) + search.problems)
+    problems, allowed = excused(list(variables()) + search.problems, ARGS.get("allow", {}))
     evidence: Dict[str, Any] = {
         "allowed": allowed,
         "of_packages": first(search.of_packages),

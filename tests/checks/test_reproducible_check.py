@@ -78,3 +78,12 @@ def test_account_that_was_made_on_the_day_of_a_build_fails(lab: Lab) -> None:
     text = f"root:*:{LATER // 86400 + 2}:0:99999:7:::\n"
     answer = asked(lab, {"/etc/shadow": text})
     assert answer.summary.startswith("/etc/shadow has root changed on ")
+
+
+def test_what_a_pinned_base_brings_passes_when_the_recipe_says_why(lab: Lab) -> None:
+    image = lab.image({**dict.fromkeys(TRACES, ""), "/var/log/dpkg.log": "2026-11-24 installed"})
+    reason = "the base image has it, and is pinned by its digest"
+    answer = lab.ask("reproducible", image, created=LATER, allow={"/var/log/*": reason})
+    assert answer.outcome is Outcome.PASS, answer
+    (allowed,) = answer.evidence["allowed"]  # type: ignore[misc]
+    assert allowed["reason"] == reason  # type: ignore[index,call-overload]
