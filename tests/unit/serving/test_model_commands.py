@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from builder.serving import health, predict, selftest
+from builder.serving import health, predict, selftest, serve
+from builder.serving.files import runtime_files
 from builder.serving.model import RefusedError
 
 Folder = Callable[..., Path]
@@ -300,3 +302,28 @@ def test_standard_input_is_read(made: Path) -> None:
     done = command("predict", made, json.dumps([1] * 16).encode())
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["model"] == "groups 1.0"
+
+
+def test_what_was_not_made_to_be_served_is_not(folder: Folder) -> None:
+    copy = folder(served=False)
+    with pytest.raises(RefusedError, match=r"was made without `serve: true`: it has no settings\.json$"):
+        serve.main([])
+    assert Path.cwd() != copy
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_command_as_the_images_entry_has_it(number: signal.Signals, made: Path, tmp_path: Path) -> None:
+    (entry,) = (s.content for s in runtime_files(python=sys.executable, serve=False) if s.path.endswith("/predict"))
+    for script in runtime_files(python=sys.executable, serve=False):
+        path = tmp_path / script.path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script.content)
+    lines = entry.replace('"/opt/builder"', repr(f"{tmp_path}/opt/builder")).replace(
+        "\nrun(", "\nprint(flush=True)\nrun("
+    )
+    argv = [sys.executable, "-IB", "-c", lines]
+    with subprocess.Popen(argv, stdin=-1, stdout=-1, env={"MODEL_FOLDER": str(made)}) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it waits for its input from now on
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
