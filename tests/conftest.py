@@ -17,7 +17,7 @@ for _number in (signal.SIGINT, signal.SIGHUP):  # ignored when the run was start
         signal.signal(_number, signal.SIG_DFL)
 
 
-LACKING = r"no engine|mmdebstrap|no gcc|no Python 3.9 for the farm|no chromium"
+LACKING = r"no engine|mmdebstrap|no gcc|no Python 3.9 for the farm|no chromium|no docker-registry"
 """Reasons to skip that are no reasons in CI."""
 
 

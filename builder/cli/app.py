@@ -36,6 +36,7 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
         Mount("render", "builder.cli.build", "Write images/NAME/ from recipe and lock."),
         Mount("check", "builder.cli.build", "Run the recipe's checks inside the built image."),
         Mount("tag", "builder.cli.build", "Give the sealed image its names."),
+        Mount("push", "builder.cli.build", "Upload the sealed image under each of its names."),
         Mount("prove", "builder.cli.prove", "Ask on a host with a GPU what could not be asked here."),
     ),
     "Look and look after": (
