@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from chain_project import PREFIX, Place, Ran, identity, inspect, layers, measured, names_of, remove_images
+from checks.image_lab import Lab, root
 from conda_project import (
     ENVIRONMENT,
     PACKAGES,
@@ -27,6 +29,8 @@ from farm import PLACEHOLDER, Farm
 from rattler import PrefixRecord
 from test_reproducible import assert_all_ran
 
+from builder.adapters.engine import Engine
+from builder.checks import CHECKS
 from builder.models.lock import CondaLock
 from builder.models.lockfile import parse_lock
 
@@ -306,3 +310,21 @@ def test_bake_alone_builds_the_same_image(made: Made) -> None:
     done = place.command(bake + " --no-cache")
     assert done.code == 0, done.err[-3000:]
     assert identity(f"{NAME}:unchecked") == made.image
+
+
+def test_after_packages_brought_bundles_of_their_own_every_client_still_reads_the_images(made: Made) -> None:
+    """As `conda update ca-certificates certifi` and `pip install -U pip` leave conda and the environment."""
+    links = in_image(TAG, "find", "/opt/conda", "-lname", "*/ca-certificates.crt").split()
+    assert {f"{ENVIRONMENT}/ssl/cacert.pem", "/opt/conda/ssl/cacert.pem"} <= set(links)
+    client = docker.from_env()
+    lab = Lab(Engine(), identity(TAG), client)  # type: ignore[arg-type]
+    try:
+        image = lab.image(dict.fromkeys(links, root("Brought by an update")))
+        answer = lab.ask("trust", image, python=f"{ENVIRONMENT}/bin/python", **CHECKS["trust"].made())
+    finally:
+        for one in lab.made:
+            client.api.remove_image(one, force=True)
+        client.close()
+    did = answer.evidence["clients"]
+    assert {"python", "conda's python", "conda"} <= set(did)  # type: ignore[arg-type]
+    assert set(did.values()) == {"accepts the good server, refuses the bad one"}, answer.evidence  # type: ignore[union-attr]
