@@ -103,8 +103,13 @@ def _imported(recipe: Recipe, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _trust(subject: Subject) -> dict[str, JsonValue]:
-    trust = subject.lock.trust
-    return {"sha256": trust.bundle.sha256, "count": len(trust.certificates)}
+    trust, pins = subject.lock.trust, subject.recipe.trust.pins
+    given: dict[str, JsonValue] = {"sha256": trust.bundle.sha256, "count": len(trust.certificates)}
+    if pins:
+        from builder.trust.pins import pins_text  # and with it cryptography
+
+        given["pins"] = pins_text(pins)
+    return given
 
 
 def _condarc(subject: Subject) -> dict[str, JsonValue]:

@@ -33,6 +33,7 @@ VARIABLES = (
 
 OFF = ("", "0", "0.0", "false", "no", "off", "n", "none", "null", "~")
 ANYTHING = "*"
+PINS = "/etc/builder/pins.json"
 
 # Variable: the values that turn verification off.
 OFF_VARIABLES = {
@@ -130,6 +131,14 @@ def expected_problems(path: str, count: int) -> "List[str]":
     if ARGS.get("count", count) != count:
         problems.append("{} holds {} certificates, the lock says {}".format(path, count, ARGS["count"]))
     return problems
+
+
+def pins_problems() -> "List[str]":
+    """Whether the image holds the recipe's pins: the lock has seen that their roots are in the bundle."""
+    if "pins" not in ARGS:
+        return []
+    text = text_of(PINS) if os.path.isfile(PINS) else None
+    return [] if text == ARGS["pins"] else ["{} does not hold the recipe's pins".format(PINS)]
 
 
 def same(path: str, bundle: str) -> bool:
@@ -266,7 +275,7 @@ def main() -> None:
     problems, known = bundle_problems(bundle, text_of(bundle))
     if not known:
         finish("FAIL", "{} holds no certificate".format(bundle), problems=problems)
-    problems += expected_problems(bundle, len(known))
+    problems += expected_problems(bundle, len(known)) + pins_problems()
     settings = settings_of(bundle)
     problems += settings.problems
     beyond = strangers(bundle, known)

@@ -76,6 +76,14 @@ def test_certificate_that_does_not_parse_fails(lab: Lab) -> None:
     assert problem.startswith(f"certificate 3 of {BUNDLE} does not parse: ")
 
 
+def test_pins_of_the_recipe_are_in_the_image(lab: Lab) -> None:
+    given = {"sha256": hashlib.sha256(GOOD.encode()).hexdigest(), "count": 2, "pins": "the pins\n"}
+    lacking = lab.ask("trust", lab.image({BUNDLE: GOOD}, TRUST_ENV), **given)
+    assert problems(lacking) == ["/etc/builder/pins.json does not hold the recipe's pins"]
+    pinned = lab.image({BUNDLE: GOOD, "/etc/builder/pins.json": "the pins\n"}, TRUST_ENV)
+    assert lab.ask("trust", pinned, **given).outcome is Outcome.PASS
+
+
 def test_bundle_of_another_lock_fails(lab: Lab) -> None:
     image = lab.image({BUNDLE: GOOD}, TRUST_ENV)
     got = problems(lab.ask("trust", image, sha256="0" * 64, count=3))
