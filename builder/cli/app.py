@@ -40,7 +40,7 @@ SECTIONS: Final[dict[str, tuple[Mount, ...]]] = {
         Mount("prove", "builder.cli.prove", "Ask on a host with a GPU what could not be asked here."),
     ),
     "Look and look after": (
-        Mount("report", "builder.cli.build", "What was found in an image, with the evidence."),
+        Mount("report", "builder.cli.report", "What was found in an image, with the evidence."),
         Mount("store", "builder.cli.store", "Verify, clean, export and import what was fetched.", group=True),
         Mount("export", "builder.cli.export", "The locked conda environment, for conda, conda-lock and pixi."),
         Mount("certs", "builder.cli.certs", "Whom images trust, and for how long.", group=True),

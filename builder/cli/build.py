@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME...")]
-Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.")]
+Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", metavar="NAME")]
 All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Downloads at a time.")]
@@ -221,72 +220,6 @@ def push(name: Name, engine: Engine = None, as_json: AsJson = False) -> None:
     else:
         for reference, digest in digests.items():
             print(f"{reference}@{digest}")
-
-
-@app.command()
-def report(
-    name: Name,
-    junit: Annotated[bool, typer.Option("--junit", help="Print JUnit XML.")] = False,
-    svg: Annotated[bool, typer.Option("--svg", help="Print the table as an SVG picture.")] = False,
-    html: Annotated[
-        str | None, typer.Option(help="Write the page that a person reads to this file; `-` prints it.", metavar="FILE")
-    ] = None,
-    opened: Annotated[bool, typer.Option("--open", help="Show that page in the browser.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what was found in the last checked image, with the evidence.
-
-    Examples: `builder report mine --open`, `builder report mine --html report.html`,
-    `builder report mine --junit > report.xml`.
-    """
-    from builder.pipeline import last_report
-
-    place = _place()
-    found = last_report(place, name)
-    if html is not None:
-        _write_page(place, found, html)
-    if opened:
-        _open_page(place, found)
-    if html is not None or opened:
-        return
-    if junit:
-        print(place.reports.junit_path(found).read_text(encoding="utf-8"), end="")
-        return
-    if svg:
-        from builder.cli.display import picture
-
-        rows = [(r.name, r.outcome.value, r.summary) for r in found.results]
-        print(picture(f"builder report {name}", ("check", "outcome", "what was seen"), rows, styles=show.COLOURS))
-        return
-    show.report(place, found, as_json)
-
-
-def _write_page(place: Workplace, report: Report, target: str) -> None:
-    """The page as one file that goes anywhere: it needs nothing beside it."""
-    from pathlib import Path
-
-    from builder.errors import DiskError
-
-    text = place.reports.page(report)
-    if target == "-":
-        print(text, end="")
-        return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as error:
-        seen = error.strerror or str(error)
-        raise DiskError("cannot write the page", where=target, seen=seen, remedy="name another file") from error
-    print(f"page: {target}")
-
-
-def _open_page(place: Workplace, report: Report) -> None:
-    """The page that lies beside the report; made anew, for a report of an older version has none."""
-    import webbrowser
-
-    path = place.reports.write_page(report)
-    print(f"page: {path}")
-    if not webbrowser.open(path.as_uri()):
-        print("no browser could be started; open that file in one", file=sys.stderr)
 
 
 def _place() -> Workplace:
