@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME...")]
+Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME")]
 Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", metavar="NAME")]
 All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]

@@ -61,7 +61,7 @@ def diff(old: Source, new: Source, as_json: Json = False) -> None:
 
 @app.command()
 def refresh(
-    names: Annotated[list[str] | None, typer.Argument(help="Recipes.", metavar="NAME...")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Recipes.", metavar="NAME")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")] = False,
     as_json: Json = False,
 ) -> None:

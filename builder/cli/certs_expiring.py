@@ -27,7 +27,7 @@ Judged = dict[str, tuple["Expiry", ...]]
 def expiring(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(help="Recipes, files and hosts; every locked recipe if none.", metavar="[NAME|FILE|HOST]..."),
+        typer.Argument(help="Recipes, files and hosts; every locked recipe if none.", metavar="NAME|FILE|HOST"),
     ] = None,
     within: Annotated[
         str | None, typer.Option(help="Days left that are too few, for every role: 60d, 8w, 3m, 1y.")

@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.")],
+    name: Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", metavar="NAME")],
     form: Annotated[
         str, typer.Option("--format", "-f", help="explicit (conda, mamba), conda-lock (version 1) or pixi.")
     ] = "explicit",

@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Mirrors by name; all of them if none.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Mirrors by name; all of them if none.")]
 FromRecipe = Annotated[str | None, typer.Option("--recipe", help="The mirrors and channels that this recipe names.")]
 Channels = Annotated[
     list[str] | None,

@@ -13,7 +13,9 @@ app = typer.Typer()
 
 @app.command()
 def new(
-    name: Annotated[str | None, typer.Argument(help="The recipe's name; it becomes recipes/NAME.yaml.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The recipe's name; it becomes recipes/NAME.yaml.", metavar="NAME")
+    ] = None,
     base: Annotated[str, typer.Option(help="What the image starts from.")] = "debian-bullseye",
     purpose: Annotated[Purpose, typer.Option(help="What the image is for.")] = "training",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a recipe that is there.")] = False,

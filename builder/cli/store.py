@@ -15,7 +15,7 @@ app = typer.Typer(help="Verify, clean, export and import what was fetched.", no_
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Locks = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME|LOCK]...", help="Recipes or lock files; all of recipes/ if none.")
+    list[str] | None, typer.Argument(metavar="NAME|LOCK", help="Recipes or lock files; all of recipes/ if none.")
 ]
 
 
@@ -72,7 +72,7 @@ def gc(
 
 @app.command()
 def export(
-    target: Annotated[Path, typer.Argument(help="The archive to write, a .tar.", dir_okay=False)],
+    target: Annotated[Path, typer.Argument(help="The archive to write, a .tar.", dir_okay=False, metavar="FILE")],
     locks: Locks = None,
     as_json: Json = False,
 ) -> None:
@@ -100,7 +100,7 @@ def export(
 
 @app.command("import")
 def import_(
-    archive: Annotated[Path, typer.Argument(help="What `export` wrote.", exists=True, dir_okay=False)],
+    archive: Annotated[Path, typer.Argument(help="What `export` wrote.", exists=True, dir_okay=False, metavar="FILE")],
     as_json: Json = False,
 ) -> None:
     """Bring the files of an archive into the store, each accepted by its hash."""
