@@ -85,6 +85,8 @@ def lock(
 
     place, found = _place(), {}
     for name in _wanted(place, names, every):
+        path = place.project.lock_path(name)
+        is_first = not path.exists()
         result = locked(place, place.load(name), progress(as_json), upgrade=frozenset(upgrade or ()))
         found[name] = {"moved": [m.model_dump() for m in result.moved], "notes": list(result.notes)}
         if not as_json:
@@ -92,7 +94,8 @@ def lock(
                 print(f"  {move.name:<32} {move.old or 'new'} -> {move.new or 'gone'}")
             for note in result.notes:
                 print(f"  note: {note}")
-            print(f"{place.project.lock_path(name)}: {len(result.moved) or 'nothing'} moved")
+            said = "as it was" if not result.made else "made" if is_first else f"{len(result.moved) or 'nothing'} moved"
+            print(f"{path}: {said}")
     if as_json:
         print(json.dumps({"locks": found}, indent=2))
 

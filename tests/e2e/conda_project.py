@@ -25,7 +25,7 @@ LARGE = 3_000_000
 PROGRAM = (
     sys.executable,
     "-c",
-    f"import builder.stages.plan as p; p.LARGE = {LARGE:_}; from builder.cli import main; main()",
+    f"import builder.stages.plan_packages as p; p.LARGE = {LARGE:_}; from builder.cli import main; main()",
 )
 
 PACKAGES = ("bigcuda", "bigmath", "farm-native", "has-a-template", "hello-conda <1.1", "post-linked")

@@ -80,7 +80,9 @@ def test_a_changed_ca_bundle_costs_one_small_layer_its_check_and_the_audit(proje
     assert set(ran_in(none).values()) == {none.image["image"]}
 
 
-LARGE_FROM_10_MB = "import builder.stages.plan as p; p.LARGE = 10_000_000; from builder.cli import main; main()"
+LARGE_FROM_10_MB = (
+    "import builder.stages.plan_packages as p; p.LARGE = 10_000_000; from builder.cli import main; main()"
+)
 
 
 def test_one_changed_small_wheel_changes_its_own_layer_alone(project: Projects) -> None:
@@ -89,6 +91,10 @@ def test_one_changed_small_wheel_changes_its_own_layer_alone(project: Projects) 
     place, name = project("wheel", program=program, pip={"packages": packages}), f"{PREFIX}-wheel"
     before = place.builder("build", name, "--json").image["image"]
     place.write(name, pip={"packages": [*packages[:2], "packaging==24.2"]})
+    assert place.builder("lock", name).out.endswith(
+        f"24.1 -> 24.2\n{place.lock(name).relative_to(place.root)}: 1 moved\n"
+    )
+    assert place.builder("lock", name).out == f"{place.lock(name).relative_to(place.root)}: as it was\n"
     ran = place.builder("build", name, "--json")
     after = ran.image["image"]
 

@@ -182,7 +182,7 @@ def test_a_failing_check_is_told_with_what_it_saw(project: Projects) -> None:
     assert place.builder("render", name).code == 0
     before = place.files()
     error = told(place.builder("build", name, "--json"), "check", 10)
-    assert error["what"] == f"{name}: 1 of 1 checks did not pass, so there is no tag"
+    assert error["what"] == f"{name}: 1 of 2 checks did not pass, so there is no tag"
     assert [fault["where"] for fault in error["faults"]] == ["imports"]
     assert "no_such_module" in error["faults"][0]["what"]
     assert_nothing_lost(place, name, before)
