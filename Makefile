@@ -18,7 +18,7 @@ test: .venv/developer ## Run every test; those with containers only where an eng
 	$(PYTEST) --numprocesses 2 tests/unit
 	$(PYTEST) tests/network tests/checks tests/e2e
 
-lint: .venv/developer ## Check style, types, imports, shell scripts and rendered files.
+lint: .venv/developer ## Check style, types, imports, shell scripts, rendered files, and that every test can be collected.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -26,6 +26,7 @@ lint: .venv/developer ## Check style, types, imports, shell scripts and rendered
 	$(BIN)/shellcheck .ci/run .ci/engine .ci/programs
 	$(BIN)/hadolint images/*/Dockerfile
 	$(BIN)/builder render --all --check
+	$(PYTEST) --collect-only -qqq --disable-warnings -m "" tests
 
 bench: .venv/developer ## Measure against the plain Dockerfile; EMPTIES the engine's build cache (BENCH=--yes).
 	$(BIN)/python -m tests.bench $(BENCH)
