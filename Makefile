@@ -26,7 +26,7 @@ lint: .venv/developer ## Check style, types, imports, shell scripts, rendered fi
 	$(BIN)/shellcheck .ci/run .ci/engine .ci/programs
 	$(BIN)/hadolint images/*/Dockerfile
 	$(BIN)/builder render --all --check
-	$(PYTEST) --collect-only -qqq --disable-warnings -m "" tests
+	@found=$$($(PYTEST) --collect-only -qq -m "" tests) || { echo "$$found"; exit 1; }
 
 bench: .venv/developer ## Measure against the plain Dockerfile; EMPTIES the engine's build cache (BENCH=--yes).
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -209,6 +209,17 @@ def near(model: Model, name: str, given: Any) -> bool:
     return bool(model.decibels(here, have) >= 100)
 
 
+def ready() -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+    try:
+        connection.request("GET", "/v2/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def ask_server() -> "Tuple[int, bytes]":
     stored = json.loads(read("health.json").decode("utf-8"))
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
@@ -225,12 +236,13 @@ def serve() -> None:
     begun = time.time()
     server = subprocess.Popen([os.path.join(COMMANDS, "serve")], stdin=subprocess.DEVNULL)
     try:
-        while command("healthcheck")[0]:
-            if server.poll() is not None or time.time() - begun > 60:
-                problems.append("the server is not healthy: {}".format(command("healthcheck")[1]))
-                return
-            time.sleep(0.1)
+        while not ready() and server.poll() is None and time.time() - begun < 60:
+            time.sleep(0.05)
         seen["serving_seconds"] = round(time.time() - begun, 3)
+        code, told, _ = command("healthcheck")
+        if code:
+            problems.append("the server is not healthy: {}".format(told))
+            return
         times = []
         for _ in range(REQUESTS):
             asked = time.time()

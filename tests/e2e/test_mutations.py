@@ -34,15 +34,22 @@ def test_a_small_images_mutations_are_all_caught_and_leave_nothing(first: First)
     assert (identity(first.tag), names_of(first.name)) == (tagged, [first.tag])
 
 
+GPU_AND_EXPORT = {"imports", "cuda", "cudnn", "onnx-export"}
+"""What a deployment image has no part of."""
+
+
 @pytest.mark.engine
 @pytest.mark.quickstart
-def test_every_mutation_of_the_quickstart_is_caught() -> None:
-    if not names_of("quickstart"):
-        pytest.skip("no image quickstart: `builder build quickstart` makes it")
-    argv = [*BUILDER, "check", "quickstart", "--mutate", "--json"]
+@pytest.mark.parametrize(
+    ("name", "absent"), [("quickstart", {"condarc", "model"}), ("deploy-digits-int8", {"condarc"} | GPU_AND_EXPORT)]
+)
+def test_every_mutation_of_a_real_image_is_caught(name: str, absent: set[str]) -> None:
+    if not names_of(name):
+        pytest.skip(f"no image {name}: `builder build {name}` makes it")
+    argv = [*BUILDER, "check", name, "--mutate", "--json"]
     root = Path(__file__).parents[2]
     done = subprocess.run(argv, cwd=root, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)["mutations"]
-    missing = {m["check"] for m in found if m["verdict"] == "not here"}
-    assert missing <= {"condarc"}, found
+    assert {m["check"] for m in found if m["verdict"] == "not here"} == absent
+    assert {m["verdict"] for m in found} == {"caught", "not here"}, found
