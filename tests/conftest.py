@@ -23,7 +23,7 @@ LACKING = r"no engine|mmdebstrap|no gcc|no Python 3.9 for the farm|no chromium|n
 
 @cache
 def _engine() -> str | EngineError:
-    from builder.adapters.engine_doctor import require_engine
+    from builder.adapters.engine.doctor import require_engine
 
     try:
         return str(require_engine())

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from builder.adapters.conda_config import conda_root
+from builder.adapters.conda.config import conda_root
 from builder.errors import HostError
 
 _TARGET: Final = re.compile(r"^(?P<root>\S+?)/* (?P<suite>\S+)$", re.MULTILINE)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import builder
-from builder.adapters.asking import Asker, Reply
-from builder.adapters.repodata_form import START, Index, compared
+from builder.adapters.conda.repodata_form import START, Index, compared
+from builder.adapters.http.asking import Asker, Reply
 from builder.errors import BuilderError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import kind_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.adapters.partial import hash_file
+from builder.adapters.store.partial import hash_file
 from builder.errors import DiskError, LockError, RecipeError
 from builder.models.lock import RECIPE, Artifact
 from builder.models.lockfile import dump_lock, parse_lock
@@ -20,7 +20,7 @@ from builder.trust.reading import as_pem
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from builder.adapters.store import Store
+    from builder.adapters.store.content import Store
     from builder.models.base import Sha256
     from builder.models.lock import Lock
     from builder.models.recipe import Recipe

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from builder.adapters.audit_run import Outcome
+    from builder.adapters.audit.run import Outcome
     from builder.audit.conda_effective import Effective
     from builder.audit.finding import Finding, Severity
 
@@ -68,7 +68,7 @@ def audit(
     if rules:
         _list_rules(form)
         return
-    from builder.adapters.audit_run import Asked, run_audit
+    from builder.adapters.audit.run import Asked, run_audit
     from builder.audit.finding import Severity
     from builder.cli.display import progress
 

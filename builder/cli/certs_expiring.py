@@ -98,8 +98,8 @@ def _is_host(text: str, recipes: Sequence[str]) -> bool:
 def _asked(
     targets: tuple[Target, ...], recipe: str | None, bundle: Path | None, address: str | None, as_json: bool
 ) -> tuple[Diagnosis, ...]:
-    from builder.adapters.tls_case import Options
-    from builder.adapters.tls_doctor_many import examine_all
+    from builder.adapters.tls.case import Options
+    from builder.adapters.tls.doctor_many import examine_all
     from builder.cli.display import progress
     from builder.trust.reached import Target
 

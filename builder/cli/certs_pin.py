@@ -13,7 +13,7 @@ from builder.cli.trusted import Address, Bundle, Json, RecipeName, stores_of
 from builder.errors import RecipeError
 
 if TYPE_CHECKING:
-    from builder.adapters.pinning import Proposal
+    from builder.adapters.tls.pinning import Proposal
 
 
 def pin(
@@ -36,7 +36,7 @@ def pin(
     Examples: `builder certs pin mirror.site --recipe quickstart`, `builder certs pin mirror.site:8443 --recipe
     quickstart --write`, `builder certs pin mirror.site --bundle site.pem --backup next-root.pem --json`.
     """
-    from builder.adapters.pinning import Pinning
+    from builder.adapters.tls.pinning import Pinning
     from builder.cli.display import is_live, progress
     from builder.trust.reached import Target
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from builder.adapters.clock import ClockCheckup
+    from builder.adapters.tls.clock import ClockCheckup
 
 BREAKS: Final = {
     True: (
@@ -68,7 +68,7 @@ def verdict(found: ClockCheckup) -> str:
 
 def commands() -> tuple[Any, ...]:
     """How to set it on this system."""
-    from builder.adapters.tls_remedies import family_here
+    from builder.adapters.tls.remedies import family_here
     from builder.trust.commands import to_set_clock
 
     return to_set_clock(family_here())

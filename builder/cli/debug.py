@@ -45,7 +45,7 @@ def debug(
             seen=os.environ["CI"],
             remedy="run `builder doctor HOST` in the job: it names the cause",
         )
-    from builder.adapters.audit_once import run_unverified
+    from builder.adapters.audit.once import run_unverified
 
     named = tuple(hosts or ())
     text = _WARNING.format(

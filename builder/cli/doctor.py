@@ -14,7 +14,7 @@ from builder.cli.trusted import RecipeName, stores_of
 from builder.errors import EngineError, NetworkError, PinError, UntrustedError
 
 if TYPE_CHECKING:
-    from builder.adapters.tls_doctor import Options
+    from builder.adapters.tls.doctor import Options
     from builder.trust.diagnosis import Diagnosis
     from builder.trust.reached import Target
 
@@ -108,7 +108,7 @@ def host(
     as_json: _Json = False,
 ) -> None:
     """Why does TLS to a host fail? Names one cause, with evidence and the smallest change that was tried and helps."""
-    from builder.adapters.tls_doctor import Options
+    from builder.adapters.tls.doctor import Options
 
     if image and recipe:
         raise typer.BadParameter("an image has stores and pins of its own", param_hint="--recipe")
@@ -137,7 +137,7 @@ def host(
 @app.command()
 def clock(against: _Against = None, as_json: _Json = False) -> None:
     """Is the clock right? NTP, the drift against other hosts, and what a wrong clock breaks."""
-    from builder.adapters.clock import examine
+    from builder.adapters.tls.clock import examine
     from builder.cli.clock_text import document, show
 
     found = examine(tuple(against) if against is not None else None)
@@ -154,7 +154,7 @@ def clock(against: _Against = None, as_json: _Json = False) -> None:
 @app.command()
 def engine(as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False) -> None:
     """Is there a container engine to build with? Names what is there, and each thing that is missing or too old."""
-    from builder.adapters.engine_doctor import as_error, examine
+    from builder.adapters.engine.doctor import as_error, examine
     from builder.cli.engine_text import document, show
 
     found = examine()
@@ -168,7 +168,7 @@ def engine(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
 def _targets(words: list[str]) -> tuple[Target, ...]:
     """Hosts, URLs, and the hosts of every channel in a .condarc."""
-    from builder.adapters.condarc_targets import channels_of, is_condarc, targets_of
+    from builder.adapters.tls.condarc_targets import channels_of, is_condarc, targets_of
     from builder.errors import RecipeError
     from builder.trust.reached import Target
 
@@ -187,13 +187,13 @@ def _targets(words: list[str]) -> tuple[Target, ...]:
 
 
 def _named_bundles(words: list[str]) -> tuple[Path, ...]:
-    from builder.adapters.condarc_targets import bundles_of, is_condarc
+    from builder.adapters.tls.condarc_targets import bundles_of, is_condarc
 
     return tuple(path for word in words if is_condarc(word) for path in bundles_of(Path(word)))
 
 
 def _named_proxies(words: list[str]) -> dict[Target, str]:
-    from builder.adapters.condarc_targets import is_condarc, proxies_of
+    from builder.adapters.tls.condarc_targets import is_condarc, proxies_of
 
     return {target: proxy for w in words if is_condarc(w) for target, proxy in proxies_of(Path(w)).items()}
 
@@ -205,10 +205,10 @@ def _examined(
 
     as_json = as_json or (len(targets) == 1 and not is_live(sys.stderr))  # one host: a line in a log says nothing
     if image:
-        from builder.adapters.image_doctor import examine_in
+        from builder.adapters.tls.image_doctor import examine_in
 
         return examine_in(image, targets, options, progress(as_json))
-    from builder.adapters.tls_doctor_many import examine_all
+    from builder.adapters.tls.doctor_many import examine_all
 
     return examine_all(targets, options, progress(as_json))
 

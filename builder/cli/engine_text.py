@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from builder.adapters.engine_doctor import Checkup
+    from builder.adapters.engine.doctor import Checkup
 
 
 def show(found: Checkup) -> None:
@@ -21,7 +21,7 @@ def show(found: Checkup) -> None:
 
 
 def _rows(found: Checkup) -> Iterator[tuple[str, str, str, str]]:
-    from builder.adapters.engine_doctor import BUILDX_FLOOR, ENGINE_FLOOR
+    from builder.adapters.engine.doctor import BUILDX_FLOOR, ENGINE_FLOOR
     from builder.cli.amounts import amount_text
 
     if engine := found.engine:

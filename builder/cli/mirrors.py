@@ -152,7 +152,7 @@ def _survey(
     as_json: bool,
 ) -> tuple[Finding, ...]:
     """What the mirrors answer; every error but a mirror's own is raised."""
-    from builder.adapters.asking import Asker
+    from builder.adapters.http.asking import Asker
     from builder.adapters.mirrors import load_mirrors
     from builder.adapters.probing import survey
     from builder.cli.display import progress

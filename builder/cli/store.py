@@ -25,7 +25,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read every file of the store and compare it with its hash."""
-    from builder.adapters.store import Store
+    from builder.adapters.store.content import Store
     from builder.cli.display import progress
     from builder.errors import Fault, IntegrityError
 
@@ -54,7 +54,7 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Remove what no lock needs, unfinished downloads included."""
-    from builder.adapters.store import Store
+    from builder.adapters.store.content import Store
 
     keep = () if everything else [a for lock in _locks(locks) for a in (*lock.artifacts(), *_made_from(lock))]
     done = Store().gc({a.sha256 for a in keep}, dry_run=dry_run)
@@ -77,8 +77,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write one archive with all that the locks need, for a machine without internet."""
-    from builder.adapters.archive import export_store
-    from builder.adapters.store import Store
+    from builder.adapters.store.archive import export_store
+    from builder.adapters.store.content import Store
     from builder.cli.display import progress
 
     store, chosen = Store(), _locks(locks)
@@ -104,8 +104,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Bring the files of an archive into the store, each accepted by its hash."""
-    from builder.adapters.archive import import_archive
-    from builder.adapters.store import Store
+    from builder.adapters.store.archive import import_archive
+    from builder.adapters.store.content import Store
     from builder.cli.display import progress
 
     with progress(as_json).task("import", total=archive.stat().st_size, unit="bytes") as task:

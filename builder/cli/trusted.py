@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from builder.adapters.trust_stores import Store
+    from builder.adapters.tls.stores import Store
     from builder.models.pin import Pin
     from builder.trust.certs import Cert
 
@@ -42,7 +42,7 @@ def certificates_of(source: str, as_json: bool) -> tuple[Cert, ...]:
 
 def trusted_by(recipe: str, *, as_json: bool) -> tuple[Store, tuple[Pin, ...]]:
     """The bundle of a recipe's lock, and its pins. Raises RecipeError, LockError, NetworkError."""
-    from builder.adapters.trust_stores import Store
+    from builder.adapters.tls.stores import Store
     from builder.cli.display import progress
     from builder.pipeline import Workplace, bundle_of
     from builder.trust.certs import split_pem
@@ -60,6 +60,6 @@ def stores_of(recipe: str | None, bundle: Path | None, *, as_json: bool) -> tupl
     if recipe:
         store, pins = trusted_by(recipe, as_json=as_json)
         return (store,), pins
-    from builder.adapters.trust_stores import bundle_store, find_stores
+    from builder.adapters.tls.stores import bundle_store, find_stores
 
     return (bundle_store(bundle) if bundle else find_stores()[0],), ()

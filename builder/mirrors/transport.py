@@ -1,4 +1,4 @@
-"""What failover needs of HTTP: a port, which `builder.adapters.http` carries out."""
+"""What failover needs of HTTP: a port, which `builder.adapters.http.client` carries out."""
 
 from __future__ import annotations
 

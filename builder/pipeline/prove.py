@@ -25,7 +25,7 @@ from builder.stages.tag import tag, withdraw
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.adapters.engine import Engine
+    from builder.adapters.engine.client import Engine
     from builder.models.base import ImageId, Sha256
     from builder.models.engine import ImageFacts
     from builder.models.report import Report
@@ -79,7 +79,7 @@ def prove(place: Workplace, wanted: Wanted, progress: Progress) -> Proven:
     Raises UnprovenError and leaves all as it was when nothing could be proven there; CheckFailed when a check fails
     there, which takes the `-unproven` names away; CheckFailed, TagError and EngineError for what does not fit.
     """
-    from builder.adapters.engine import Engine
+    from builder.adapters.engine.client import Engine
 
     there = Engine(wanted.engine) if wanted.engine else place.engine
     now, first = _first_report(place, wanted, there)
@@ -160,7 +160,7 @@ def _meant(place: Workplace, target: str, brought: Report | None, there: Engine)
 
 def _load(saved: Path, first: Report, there: Engine, progress: Progress) -> None:
     """Only what holds the very image is loaded: it takes names from other images. Raises TagError."""
-    from builder.adapters.saved_image import read_saved
+    from builder.adapters.engine.saved_image import read_saved
 
     if there.inspect(first.image):
         return

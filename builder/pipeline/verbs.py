@@ -56,7 +56,7 @@ def locked(
     previous = place.project.read_lock(name)
     if previous and not upgrade and not is_stale(previous, loaded.recipe, loaded.extra, loaded.files):
         return LockResult(lock=previous, moved=())
-    from builder.adapters.locking import locking_ports
+    from builder.adapters.lock.world import locking_ports
     from builder.adapters.mirrors import load_mirrors
 
     ports = locking_ports(
@@ -142,10 +142,10 @@ def bundle_of(place: Workplace, name: str, progress: Progress) -> bytes:
 
 def carry_out(place: Workplace, described: Described, progress: Progress, *, no_cache: bool = False) -> Built:
     """Builds to the staging name."""
-    from builder.adapters.buildx import Buildx
-    from builder.adapters.engine_doctor import require_engine
-    from builder.adapters.engine_reach import feeding_for
-    from builder.adapters.feed import StoreFeed
+    from builder.adapters.engine.buildx import Buildx
+    from builder.adapters.engine.doctor import require_engine
+    from builder.adapters.engine.feed import StoreFeed
+    from builder.adapters.engine.reach import feeding_for
     from builder.stages.build import build
 
     engine = require_engine()
@@ -167,7 +167,7 @@ def _copy_of_base(place: Workplace, described: Described) -> str | None:
     base, entry = described.lock.base, place.catalog.bases[described.loaded.recipe.base]
     if not isinstance(base, ImageBase) or not isinstance(entry, ImageEntry):
         return None
-    from builder.adapters.registry import Registry
+    from builder.adapters.engine.registry import Registry
 
     found = f"{Registry().having(entry, base.digest)}/{entry.repository}"
     return None if f"{found}:{entry.tag}" == base.reference else f"{found}@{base.digest}"
@@ -183,8 +183,8 @@ def require_room(place: Workplace, described: Described) -> None:
 
     Raises EngineError without an engine to build with, DiskError without the room.
     """
-    from builder.adapters.engine_doctor import require_engine
-    from builder.adapters.engine_reach import engine_root_free
+    from builder.adapters.engine.doctor import require_engine
+    from builder.adapters.engine.reach import engine_root_free
 
     name, engine = described.plan.name, require_engine()
     before, free = place.reports.latest_seal(name), engine_root_free(engine)
@@ -203,7 +203,7 @@ def checked(
     place: Workplace, described: Described, image: ImageId, progress: Progress, *, all_checks: bool = False
 ) -> Report:
     """Asks the image every question of the recipe, and keeps the report."""
-    from builder.adapters.audit_run import audit_image
+    from builder.adapters.audit.run import audit_image
     from builder.pipeline.provenance import provenance
     from builder.report.page import prepare
     from builder.stages.notices import notices
@@ -237,7 +237,7 @@ def mutated(
     """
     from functools import partial
 
-    from builder.adapters.audit_run import audit_image
+    from builder.adapters.audit.run import audit_image
     from builder.checks.mutations import mutations
     from builder.stages.mutate import Subject, mutate
 

@@ -12,9 +12,9 @@ from builder.models.lock import RECIPE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from builder.adapters.engine import Engine
+    from builder.adapters.engine.client import Engine
     from builder.adapters.reports import Reports
-    from builder.adapters.store import Store
+    from builder.adapters.store.content import Store
     from builder.models.catalog import Catalog
     from builder.models.lock import Artifact, Lock
     from builder.progress import Progress
@@ -38,14 +38,14 @@ class Workplace:
     @cached_property
     def store(self) -> Store:
         """Where artifacts are."""
-        from builder.adapters.store import Store
+        from builder.adapters.store.content import Store
 
         return Store()
 
     @cached_property
     def engine(self) -> Engine:
         """The engine that holds images and runs checks."""
-        from builder.adapters.engine import Engine
+        from builder.adapters.engine.client import Engine
 
         return Engine()
 
@@ -65,9 +65,9 @@ class Workplace:
         self, loaded: Loaded, lock: Lock | None, artifacts: Sequence[Artifact], progress: Progress, jobs: int
     ) -> FetchSummary:
         """Brings artifacts into the store: copies the recipe's own, makes those that are derived from others again."""
-        from builder.adapters.derive import derive
-        from builder.adapters.http import Http
+        from builder.adapters.http.client import Http
         from builder.adapters.mirrors import load_mirrors
+        from builder.adapters.store.derive import derive
         from builder.mirrors.sources import Sources
         from builder.stages.fetch import fetch
 

@@ -1,4 +1,4 @@
-"""What locking needs of the world; `builder.adapters.locking` wires the real ones."""
+"""What locking needs of the world; `builder.adapters.lock.world` wires the real ones."""
 
 from __future__ import annotations
 

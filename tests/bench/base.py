@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from builder.adapters.feed import StoreFeed
+from builder.adapters.engine.feed import StoreFeed
 from builder.models.build_engine import BuildEngine
 
 from .engine import buildx

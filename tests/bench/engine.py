@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.adapters.engine_doctor import require_engine
-from builder.adapters.engine_reach import engine_root_free, feeding_for
+from builder.adapters.engine.doctor import require_engine
+from builder.adapters.engine.reach import engine_root_free, feeding_for
 from builder.models.build_engine import BuildEngine
 
 from .scenarios import Layer

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from builder.adapters.buildx import Buildx
-from builder.adapters.engine_reach import feeding_for
-from builder.adapters.feed import StoreFeed
+from builder.adapters.engine.buildx import Buildx
+from builder.adapters.engine.feed import StoreFeed
+from builder.adapters.engine.reach import feeding_for
 from builder.models.build import BuildRequest
 from builder.models.build_engine import BuildEngine
 from builder.progress import Silent

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.adapters.locking import MirroredIndex
+from builder.adapters.lock.world import MirroredIndex
 from builder.adapters.mirrors import load_mirrors
 from builder.adapters.project import Loaded, Project
 from builder.models.lock import Lock, Package

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.adapters.http import Http
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.store.content import Store
 from builder.models.lock import Artifact
 from builder.progress import Silent
 from builder.stages.fetch import fetch

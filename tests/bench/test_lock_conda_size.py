@@ -30,7 +30,7 @@ LOCK = """
 import json, resource, sys, time
 from pathlib import Path
 began = time.monotonic()
-from builder.adapters.conda_channels import MirroredChannels
+from builder.adapters.conda.channels import MirroredChannels
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue
 from builder.models.resolved import CondaAsked

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from builder.adapters.artifact_server import ArtifactServer, Served
-from builder.adapters.processes import child
+from builder.adapters.engine.artifact_server import ArtifactServer, Served
+from builder.adapters.engine.processes import child
 
 pytestmark = pytest.mark.bench
 

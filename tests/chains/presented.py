@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.doctor import examine
 from builder.trust.diagnosis import Diagnosis
 from builder.trust.reached import Target
 from chains.factory import Made

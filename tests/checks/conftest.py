@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import image_lab
 import pytest
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.errors import EngineError
 from builder.models.base import ImageId
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.checks import CHECKS, script_of
 from builder.models.base import ImageId
 from builder.stages.answer import Answer, answer_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests_root import ROOT
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.adapters.project import Project
 from builder.checks.measures import measured_in
 from builder.models.base import ImageId

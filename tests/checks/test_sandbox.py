@@ -18,8 +18,8 @@ import pytest
 import trustme
 from image_lab import Lab
 
-from builder.adapters.engine import Engine, endpoint
-from builder.adapters.sandbox import OUTPUT_LIMIT, owner
+from builder.adapters.engine.client import Engine, endpoint
+from builder.adapters.engine.sandbox import OUTPUT_LIMIT, owner
 from builder.errors import EngineError, TagError
 from builder.models.engine import Completed
 from builder.progress import Silent
@@ -119,7 +119,7 @@ def test_program_that_is_missing_is_an_engine_error_and_leaves_nothing(lab: Lab)
 
 SLEEPER = """
 import sys
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 argv = ("/usr/bin/python3", "-c", "import time; time.sleep(300)")
 Engine().run_check(sys.argv[1], argv=argv, stdin=b"", timeout=120)
 """

@@ -11,7 +11,7 @@ import pytest
 from image_lab import BUNDLE, TRUST_ENV, Lab, root
 from trust_step import PKI, SHIPPED, STALE, bundle_of, make_stale_rootfs, rhel_like, with_trust
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.checks import CHECKS
 from builder.models.base import ImageId
 from builder.models.report import Outcome

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import small_image
 
-from builder.adapters.buildx import Buildx
-from builder.adapters.engine_doctor import require_engine
-from builder.adapters.feed import StoreFeed
-from builder.adapters.processes import end_all
+from builder.adapters.engine.buildx import Buildx
+from builder.adapters.engine.doctor import require_engine
+from builder.adapters.engine.feed import StoreFeed
+from builder.adapters.engine.processes import end_all
 from builder.cli.errors import handle_signals
 from builder.progress import Silent
 from builder.stages.build import build

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import small_image
 
-from builder.adapters.buildx import Buildx
-from builder.adapters.engine_doctor import require_engine
-from builder.adapters.feed import StoreFeed
+from builder.adapters.engine.buildx import Buildx
+from builder.adapters.engine.doctor import require_engine
+from builder.adapters.engine.feed import StoreFeed
 from builder.errors import EngineError
 from builder.models.build import Built, Feeding
 from builder.models.build_engine import BuildEngine

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import pytest
 
-from builder.adapters.processes import child
+from builder.adapters.engine.processes import child
 from builder.errors import EngineError
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from contextlib import closing
 import docker
 import pytest
 
-from builder.adapters.audit_run import Asked, run_audit
-from builder.adapters.engine import endpoint
+from builder.adapters.audit.run import Asked, run_audit
+from builder.adapters.engine.client import endpoint
 from builder.audit.finding import Finding
 from builder.audit.policy import findings_of_severity_error
 from builder.errors import EngineError

@@ -29,7 +29,7 @@ from farm import PLACEHOLDER, Farm
 from rattler import PrefixRecord
 from test_reproducible import assert_all_ran
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.checks import CHECKS
 from builder.models.lock import CondaLock
 from builder.models.lockfile import parse_lock

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from chain_project import GENEROUS, MEASURED, docker, inspect, measured
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.checks import script_of
 from builder.models.report import Outcome
 from builder.stages.answer import Answer, answer_of

@@ -18,7 +18,7 @@ import tiny_model
 from chain_project import PREFIX, Place, docker, identity, inspect, layers, measured, remove_images
 from conftest import First
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.adapters.project import Project
 from builder.checks import CHECKS, Subject, script_of
 from builder.models.report import Outcome

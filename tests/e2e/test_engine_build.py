@@ -14,7 +14,7 @@ import pytest
 import small_image
 from build_fixtures import Builds, busybox, cleaned, engine, images, run
 
-from builder.adapters.artifact_server import ArtifactServer
+from builder.adapters.engine.artifact_server import ArtifactServer
 from builder.errors import BuildError, IntegrityError
 from builder.models.build_engine import BuildEngine
 from builder.progress import Task, Unit
@@ -176,7 +176,7 @@ def test_a_build_writes_nothing_into_the_users_docker_folder(
 
 
 def test_the_engine_of_this_host_is_found_in_a_tenth_of_a_second(engine: BuildEngine) -> None:
-    from builder.adapters.engine_doctor import require_engine
+    from builder.adapters.engine.doctor import require_engine
 
     def once() -> float:
         started = time.monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 
 pytestmark = pytest.mark.engine
 

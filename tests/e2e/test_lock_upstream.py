@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from builder.adapters.catalog import load_catalog
-from builder.adapters.derive import derive
-from builder.adapters.http import Http
-from builder.adapters.locking import locking_ports
+from builder.adapters.http.client import Http
+from builder.adapters.lock.world import locking_ports
 from builder.adapters.mirrors import load_mirrors
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
+from builder.adapters.store.derive import derive
 from builder.errors import IntegrityError, LockError
 from builder.mirrors.sources import Sources
 from builder.models.lock import Artifact, Lock, RootfsBase

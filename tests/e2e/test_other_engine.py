@@ -15,11 +15,11 @@ import second_engine
 import small_image
 from build_fixtures import busybox
 
-from builder.adapters.buildx import Buildx
-from builder.adapters.engine_doctor import require_engine
-from builder.adapters.engine_questions import questions
-from builder.adapters.engine_reach import feeding_for
-from builder.adapters.feed import StoreFeed
+from builder.adapters.engine.buildx import Buildx
+from builder.adapters.engine.doctor import require_engine
+from builder.adapters.engine.feed import StoreFeed
+from builder.adapters.engine.questions import questions
+from builder.adapters.engine.reach import feeding_for
 from builder.models.build import Built, Feeding
 from builder.models.build_engine import BuildEngine
 from builder.progress import Silent

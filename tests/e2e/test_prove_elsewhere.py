@@ -17,7 +17,7 @@ import second_engine
 from chain_project import PREFIX, Place, docker, identity, measured, names_of
 from conftest import First, Projects
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.upstream, second_engine.needs_root]
 

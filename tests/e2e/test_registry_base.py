@@ -18,12 +18,12 @@ from build_fixtures import engine
 from checks.image_lab import make_rootfs
 from image_registry import Content, image, registry
 
-from builder.adapters.buildx import Buildx
 from builder.adapters.catalog import load_catalog
-from builder.adapters.feed import StoreFeed
+from builder.adapters.engine.buildx import Buildx
+from builder.adapters.engine.feed import StoreFeed
+from builder.adapters.engine.registry import Registry
 from builder.adapters.project import Project
-from builder.adapters.registry import Registry
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.errors import BuildError
 from builder.models.build import Built
 from builder.models.build_engine import BuildEngine

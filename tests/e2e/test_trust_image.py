@@ -18,7 +18,7 @@ from conftest import First
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from builder.adapters.engine import Engine
+from builder.adapters.engine.client import Engine
 from builder.checks import CHECKS
 from builder.models.base import ImageId
 from builder.stages.answer import Answer

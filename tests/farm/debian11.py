@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.adapters.catalog import load_catalog
-from builder.adapters.http import Http
-from builder.adapters.locking import MirroredDebian
+from builder.adapters.http.client import Http
+from builder.adapters.lock.world import MirroredDebian
 from builder.adapters.mirrors import load_mirrors
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.mirrors.sources import Sources
 from builder.progress import Silent
 from builder.stages.fetch import fetch

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from conda_package_streaming.extract import extract
 
-from builder.adapters.http import Http
-from builder.adapters.locking import MirroredIndex
+from builder.adapters.http.client import Http
+from builder.adapters.lock.world import MirroredIndex
 from builder.adapters.mirrors import load_mirrors
-from builder.adapters.store import Store, default_root
+from builder.adapters.store.content import Store, default_root
 from builder.mirrors.sources import Sources
 from builder.models.resolved import Target
 from builder.progress import Silent

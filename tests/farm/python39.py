@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from builder.adapters.store import default_root
+from builder.adapters.store.content import default_root
 from farm.channel import PLACEHOLDER, Content, Link, Package
 from farm.debian11 import debs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fault_server import Mirror
 
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 from farm import Channel, Farm
 from fault_server import artifact_of
 
-from builder.adapters.http import Http
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.store.content import Store
 from builder.mirrors.catalogue import Mirror as Entry
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.sources import Sources

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fault_server import Mirror
 
-from builder.adapters.http import Http
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.store.content import Store
 from builder.mirrors.catalogue import Mirror as Entry
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.sources import Sources

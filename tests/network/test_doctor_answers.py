@@ -17,9 +17,9 @@ from chains.scenarios import NAME, good, leaf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
-from builder.adapters.tls_probe import parse_head, portal_of
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.doctor import examine
+from builder.adapters.tls.probe import parse_head, portal_of
 from builder.trust.diagnosis import Diagnosis
 from builder.trust.reached import Target
 

@@ -19,9 +19,9 @@ from chains.scenarios import NAME, Scenario, leaf
 from chains.servers import Listening
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
-from builder.adapters.tls_doctor_many import examine_all
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.doctor import examine
+from builder.adapters.tls.doctor_many import examine_all
 from builder.progress import Silent
 from builder.trust.diagnosis import Diagnosis
 from builder.trust.reached import Target

@@ -12,11 +12,11 @@ from chains.presented import HERE, NOBODY
 from chains.scenarios import NAME, good
 from typer.testing import CliRunner
 
-from builder.adapters.condarc_targets import channels_of, proxies_of, targets_of
-from builder.adapters.http_host import proxy_of
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
-from builder.adapters.tls_doctor_many import examine_all
+from builder.adapters.http.host import proxy_of
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.condarc_targets import channels_of, proxies_of, targets_of
+from builder.adapters.tls.doctor import examine
+from builder.adapters.tls.doctor_many import examine_all
 from builder.cli.app import app
 from builder.errors import HostError, RecipeError
 from builder.progress import Silent

@@ -19,7 +19,7 @@ from chains.presented import HERE, NOBODY, Presented, presented
 from chains.scenarios import FAILING, GOOD, Scenario
 
 import builder
-from builder.adapters import image_script
+from builder.adapters.tls import image_script
 
 pytestmark = pytest.mark.network
 PYTHONS = {tuple(map(int, version.split("."))): path for version, path in pythons().items()}
@@ -27,8 +27,8 @@ SCRIPT = Path(str(image_script.__file__)).read_text()
 ASKS = """
 import json, sys
 from pathlib import Path
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.doctor import examine
 from builder.trust.reached import Target
 for host, port, bundle, tried in json.loads(sys.argv[1]):
     more = (Path(tried),) if Path(tried).stat().st_size else ()

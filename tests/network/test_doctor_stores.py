@@ -9,11 +9,11 @@ from chains.factory import root
 from chains.presented import HERE, NOBODY, presented
 from chains.scenarios import good, missing_intermediate, unknown_root
 
-from builder.adapters import tls_doctor
-from builder.adapters.condarc_targets import bundles_of
-from builder.adapters.tls_case import Options
-from builder.adapters.tls_doctor import examine
-from builder.adapters.trust_stores import find_stores
+from builder.adapters.tls import doctor as tls_doctor
+from builder.adapters.tls.case import Options
+from builder.adapters.tls.condarc_targets import bundles_of
+from builder.adapters.tls.doctor import examine
+from builder.adapters.tls.stores import find_stores
 from builder.trust.diagnosis import Diagnosis
 from builder.trust.reached import Target, Verdict
 

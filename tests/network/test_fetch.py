@@ -15,8 +15,8 @@ import trustme
 from fault_server import Mirror, artifact_of, black_hole, deaf, refusing
 from fetching import bring, sources_of
 
-from builder.adapters.http import Http
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.store.content import Store
 from builder.errors import HostError, IntegrityError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.sources import Sources

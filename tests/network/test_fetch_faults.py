@@ -11,7 +11,7 @@ import pytest
 from farm import FAULTS, Farm
 from farming import bring, farm_of, unverified
 
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.errors import IntegrityError, NetworkError
 from builder.models.lock import Artifact
 

@@ -14,7 +14,7 @@ from farming import bring, farm_of, unverified
 from fault_server import Mirror, artifact_of
 from fetching import bring as bring_wheels
 
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.models.lock import Artifact
 
 pytestmark = pytest.mark.network

@@ -17,8 +17,8 @@ import pytest
 import trustme
 from fault_server import Mirror, refusing
 
-from builder.adapters.http import Http
-from builder.adapters.http_host import proxy_of
+from builder.adapters.http.client import Http
+from builder.adapters.http.host import proxy_of
 from builder.errors import HostError
 from builder.mirrors.transport import Unavailable
 

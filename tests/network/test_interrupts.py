@@ -16,8 +16,8 @@ import pytest
 from fault_server import Mirror, artifact_of
 from fetching import bring, sources_of
 
-from builder.adapters.http import Http
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.store.content import Store
 from builder.errors import DiskError
 from builder.models.lock import Artifact
 from builder.progress import Silent
@@ -34,7 +34,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from fetching import bring
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.models.lock import Artifact
 from pathlib import Path
 from builder.cli.errors import handle_signals

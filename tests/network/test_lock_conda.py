@@ -14,9 +14,9 @@ import pytest
 from farm import FAULTS, Farm, Package, make_channel, small_packages
 from fetching import NoClients
 
-from builder.adapters.conda_cache import RepodataCache
-from builder.adapters.conda_channels import MirroredChannels
-from builder.adapters.conda_repodata import Gatherer
+from builder.adapters.conda.cache import RepodataCache
+from builder.adapters.conda.channels import MirroredChannels
+from builder.adapters.conda.repodata import Gatherer
 from builder.errors import IntegrityError, LockError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue
@@ -120,7 +120,7 @@ def test_when_no_mirror_is_left_each_is_named_once_with_its_cause(farm: Farm, tm
 
 
 def test_mirrors_that_all_drip_are_told_as_such(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.adapters.conda_download.WINDOW", 0.5)
+    monkeypatch.setattr("builder.adapters.conda.download.WINDOW", 0.5)
     with farm.faulty(dict.fromkeys(range(3), "slow_drip")), pytest.raises(NetworkError) as caught:
         solved(farm, tmp_path)
     assert [fault.what for fault in caught.value.faults] == [

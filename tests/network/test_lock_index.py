@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.adapters.locking import MirroredIndex
-from builder.adapters.uv import UvIndex
+from builder.adapters.lock.uv import UvIndex
+from builder.adapters.lock.world import MirroredIndex
 from builder.errors import LockError, NetworkError
 from builder.models.resolved import Target
 

@@ -11,9 +11,9 @@ import pytest
 from farm import FAULTS, Farm
 from fetching import NoClients
 
-from builder.adapters.http import Http
-from builder.adapters.installers import MirroredInstallers
-from builder.adapters.store import Store
+from builder.adapters.http.client import Http
+from builder.adapters.lock.installers import MirroredInstallers
+from builder.adapters.store.content import Store
 from builder.errors import IntegrityError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue

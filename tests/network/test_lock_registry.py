@@ -8,7 +8,7 @@ import pytest
 from image_registry import Content, image, index, registry
 
 from builder.adapters.catalog import load_catalog
-from builder.adapters.registry import Registry
+from builder.adapters.engine.registry import Registry
 from builder.errors import LockError, NetworkError
 from builder.models.catalog import ImageEntry
 

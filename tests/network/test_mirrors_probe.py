@@ -21,7 +21,7 @@ import trustme
 import zstandard
 from farm import Channel, Farm, make_channel, small_packages
 
-from builder.adapters.asking import Asker, Limits
+from builder.adapters.http.asking import Asker, Limits
 from builder.adapters.probing import CONDA_AGENT, survey
 from builder.errors import HostError
 from builder.mirrors.catalogue import Mirror as Entry

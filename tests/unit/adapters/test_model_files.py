@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.adapters.project import Loaded, Project
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.errors import RecipeError
 
 

@@ -26,7 +26,7 @@ def test_the_audit_finds_no_error_in_its_own_repository() -> None:
 
 
 def test_the_probe_that_reads_any_chain_is_allowed_with_its_reason_and_nothing_else_there() -> None:
-    text = (ROOT / "builder/adapters/tls_probe.py").read_text(encoding="utf-8")
+    text = (ROOT / "builder/adapters/tls/probe.py").read_text(encoding="utf-8")
     allowed = [line for line in text.splitlines() if "builder-audit: allow" in line]
     assert len(allowed) == 2
     assert all(line.strip().startswith("context.") and len(line.rpartition("PY002 ")[2]) > 20 for line in allowed)

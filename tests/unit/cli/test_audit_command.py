@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from builder.adapters.audit_run import Asked, run_audit
+from builder.adapters.audit.run import Asked, run_audit
 from builder.cli.app import app
 from builder.progress import Silent
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from builder.adapters.store import Store
+from builder.adapters.store.content import Store
 from builder.cli.app import app
 from builder.models.lock import Artifact, Certificate, Lock, Package, RootfsBase, TrustLock
 from builder.models.lockfile import dump_lock

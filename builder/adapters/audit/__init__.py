@@ -1,0 +1,1 @@
+"""What an audit reads and writes: files, hosts, images."""

@@ -1,0 +1,1 @@
+"""Conda channels: repodata from mirrors, kept from one lock to the next."""

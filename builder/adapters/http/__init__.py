@@ -1,0 +1,1 @@
+"""GET over HTTP as the host's own clients do it."""

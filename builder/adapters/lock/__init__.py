@@ -1,0 +1,1 @@
+"""What `lock` asks of the world: package indexes, distributions, installers."""

@@ -1,0 +1,1 @@
+"""The doctor's senses: connections, clocks, stores and verifiers."""
