@@ -143,9 +143,10 @@ def _check(
     place: Workplace, now: Described, image: ImageId, progress: Progress, outcomes: Outcomes, *, all_checks: bool
 ) -> Report:
     with outcomes.timed("check") as note:
+        before = place.reports.latest(now.loaded.recipe.name)
         report = checked(place, now, image, progress, all_checks=all_checks)
-        carried = sum(r.image != report.image for r in report.results)
-        note.detail = _counts(report) + (f", {carried} carried over" if carried else "")
+        carried = 0 if before is None or all_checks else sum(r in before.results for r in report.results)
+        note.detail = _counts(report) + (f"; {carried} carried over" if carried else "")
         return report
 
 

@@ -66,12 +66,14 @@ def test_a_changed_ca_bundle_costs_one_small_layer_its_check_and_the_audit(proje
     assert layer_sizes(after)[-1] < 1_000_000
     assert "3 steps run, " in ran.steps["build"]["detail"]  # the bundle comes, its stage runs, the image copies it
     assert ran_in(ran) == {"python": before, "imports": before, "trust": after, "audit": after}
+    assert ran.steps["check"]["detail"] == "4 PASS; 2 carried over"
     measured("build step after a changed CA bundle", ran.steps["build"]["seconds"], 1.0)
     measured("from a changed CA bundle to the sealed image", ran.seconds, 5.0)
 
     every = place.builder("build", name, "--json", "--all-checks")
     assert every.image["image"] == after
     assert set(ran_in(every).values()) == {after}
+    assert every.steps["check"]["detail"] == "4 PASS"
 
     new_root(place)
     place.write(name, trust={"extra": ["site.pem"]}, checks_carry_over=False)

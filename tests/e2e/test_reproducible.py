@@ -42,10 +42,12 @@ def test_two_builds_without_a_cache_give_one_image_on_two_machines(first: First,
     here = first.place.builder("build", first.name, "--json", "--no-cache")
     assert here.image["image"] == once
     assert_all_ran(here, first.place, first.name)
+    assert here.steps["check"]["detail"].endswith("carried over")  # the same image was asked before
     there = elsewhere.builder("build", first.name, "--json", "--no-cache")
     assert there.image["image"] == once
     assert_all_ran(there, elsewhere, first.name)
     assert not there.steps["fetch"]["reused"]
+    assert "carried over" not in there.steps["check"]["detail"]
     assert there.steps["lock"]["reused"]
     measured("build step without a cache", here.steps["build"]["seconds"], 15)
     measured("fetch into an empty store, base made", there.steps["fetch"]["seconds"], 40)
