@@ -1,4 +1,7 @@
-"""Progress as lines of a log: one when a task starts, one when it ends, and one in ten seconds between."""
+"""Progress as lines of a log: one when a task starts, one when it ends, and one in ten seconds between.
+
+A task within a task has the lines between alone: its start and end are details of the outer one.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,32 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
+        self._lock, self._running = threading.Lock(), 0
 
     @contextmanager
     def task(self, label: str, *, total: int | None = None, unit: Unit = "items") -> Iterator[Task]:
-        """Says when the task starts and how it ends."""
+        """Says when the outermost task starts and how it ends."""
         task = _LineTask(label, total, unit, self.say, self._clock)
-        self.say(f"{label}: started" + (f" ({amount_text(total, unit)})" if total else ""))
+        with self._lock:
+            say = self.say if self._running == 0 else _nothing
+            self._running += 1
+        say(f"{label}: started" + (f" ({amount_text(total, unit)})" if total else ""))
+        end = "stopped"
         try:
             yield task
-        except BaseException:
-            self.say(f"{label}: stopped, {task.summary()}")
-            raise
-        self.say(f"{label}: done, {task.summary()}")
+            end = "done"
+        finally:
+            with self._lock:
+                self._running -= 1
+            say(f"{label}: {end}, {task.summary()}")
 
     def say(self, text: str) -> None:
         """Writes the line at once."""
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+def _nothing(_text: str) -> None: ...
 
 
 class _LineTask:

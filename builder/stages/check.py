@@ -113,15 +113,16 @@ def check(
     carried = {} if all_checks or previous is None else _carried(previous, passed=recipe.checks_carry_over)
     engine = str(runner.version())
     runner.remove_stale()
-    with progress.task(f"check {recipe.name}", total=len(prepared)) as task:
-        asked = [one for one in prepared if one.key not in carried]
-        task.advance(len(prepared) - len(asked))
+    asked = [one for one in prepared if one.key not in carried]
+    audit = carried.get(audit_key(recipe, plan, image))
+    with progress.task(f"check {recipe.name}", total=len(asked) + (audit is None)) as task:
         fresh = _ask(asked, plan, image, runner, task)
+        if audit is None:
+            audit = audit_result(recipe=recipe, plan=plan, image=image, auditor=auditor, progress=progress)
+            task.advance(1)
     results = [
         fresh[o.name] if o.name in fresh else carried[o.key].model_copy(update={"name": o.name}) for o in prepared
     ]
-    key = audit_key(recipe, plan, image)
-    audit = carried.get(key) or audit_result(recipe=recipe, plan=plan, image=image, auditor=auditor, progress=progress)
     return Report(
         name=recipe.name,
         image=image.id,
