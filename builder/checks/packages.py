@@ -117,7 +117,7 @@ class Contents:
 
     def told(self) -> str:
         late = "{} by their size alone, the time was short".format(self.unhashed) if self.unhashed else ""
-        less = "{} are there, and their records have no hash".format(self.nameless) if self.nameless else ""
+        less = "{} more have no hash in their records".format(self.nameless) if self.nameless else ""
         rest = "; ".join(part for part in (late, less) if part)
         return "{} files have the content that their packages' records name{}".format(self.hashed, rest and "; " + rest)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 from tests_root import ROOT
 
+from builder.adapters.project import Project
 from builder.cli.errors import exit_codes
 from builder.models.reference import reference
+from builder.pipeline.workplace import Workplace
+from builder.stages.check import expected
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -33,6 +37,17 @@ def test_the_readme_shows_it_as_it_is(block) -> None:
     assert block() in README
 
 
+def test_the_run_that_it_shows_has_todays_checks_and_files() -> None:
+    quickstart = Workplace(Project(ROOT)).load("quickstart").recipe
+    shown = README[README.index("$ builder build quickstart") : README.index("And again")]
+    rows = re.findall(r"^    ([a-z-]+) +(?:PASS|UNPROVEN) ", shown, re.MULTILINE)
+    assert tuple(rows) == expected(quickstart)
+    rendered = [path for path in (ROOT / "images/quickstart").rglob("*") if path.is_file()]
+    assert f"0 of {len(rendered)} files changed" in shown
+
+
 def test_the_picture_of_the_report_is_there() -> None:
     assert "](.assets/report.svg)" in README
-    assert (ROOT / ".assets/report.svg").read_text(encoding="utf-8").startswith("<svg")
+    picture = (ROOT / ".assets/report.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg")
+    assert re.findall(r"https?://[^\s\"]+", picture) == ["http://www.w3.org/2000/svg", "https://www.textualize.io"]
