@@ -36,7 +36,7 @@ def verdict(report: Report, *, created: int | None, seal: Seal | None) -> Verdic
     sealed = seal if seal and seal.report == report.content_digest() else None
     outcome, word = _hardest(report)
     made = f", created {day(created)}," if created is not None else ""
-    names = f"is tagged {listed(sealed.names)}" if sealed else "has no tag"
+    names = f"is tagged {listed(sealed.names)}" if sealed else "was given no tag by this report"
     sentence = f"{_reason(report)}. Image {short(report.image)}{made} {names}."
     return Verdict(outcome=outcome, word=word, sentence=sentence)
 

@@ -133,7 +133,7 @@ def test_seal_is_said_on_the_page_of_its_report(tmp_path: Path) -> None:
     reports = Reports(tmp_path)
     data, _ = reports.write(report(FIRST))
     page = data.with_suffix(".html")
-    assert "has no tag" in page.read_text()
+    assert "was given no tag by this report" in page.read_text()
     reports.write_seal(seal(FIRST).model_copy(update={"report": report(FIRST).content_digest()}))
     assert "is tagged demo:1." in page.read_text()
 

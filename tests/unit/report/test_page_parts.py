@@ -37,20 +37,21 @@ from builder.report.verdict import verdict
 def test_verdict_says_what_passed_and_what_did_not(outcomes: str, word: str, said: str) -> None:
     report = examples.report(*(examples.result(f"c{n}", Outcome(o)) for n, o in enumerate(outcomes.split())))
     got = verdict(report, created=None, seal=None)
-    assert (got.word, got.sentence) == (word, f"{said}. Image aaaaaaaaaaaa has no tag.")
+    assert (got.word, got.sentence) == (word, f"{said}. Image aaaaaaaaaaaa was given no tag by this report.")
 
 
 def test_verdict_names_the_tags_of_this_very_report() -> None:
     report, other = examples.report(examples.result("x")), examples.report(examples.result("y"))
     tagged = verdict(report, created=None, seal=examples.seal(report)).sentence
     assert tagged == "The one check passed. Image aaaaaaaaaaaa is tagged demo:1.0 and demo:latest."
-    assert "has no tag" in verdict(report, created=None, seal=examples.seal(other)).sentence
+    assert "was given no tag by this report" in verdict(report, created=None, seal=examples.seal(other)).sentence
 
 
 def test_verdict_names_the_day_of_creation() -> None:
     report = examples.report(examples.result("x"))
     assert (
-        "Image aaaaaaaaaaaa, created 2026-11-17, has no tag." in verdict(report, created=1794908641, seal=None).sentence
+        "Image aaaaaaaaaaaa, created 2026-11-17, was given no tag by this report."
+        in verdict(report, created=1794908641, seal=None).sentence
     )
 
 
