@@ -84,6 +84,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "trust": CheckScript(
         title="one sound CA bundle, which every client reads: a good server is accepted, a bad one refused",
         reads=frozenset(Action),
+        dated=True,
         given=given.trust,
         made=given.trial,
         alters=True,
@@ -140,6 +141,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "clock": CheckScript(
         title="the clock and the time zone are right, and no file is newer than the lock's epoch",
         reads=_ALL_BUT_TRUST,
+        dated=True,
         given=given.clock,
         sees_all=True,
         parts=("_tree.py",),

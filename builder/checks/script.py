@@ -36,6 +36,8 @@ class CheckScript:
     """What a recipe may give it."""
     given: Callable[[Subject], dict[str, JsonValue]] = lambda _: {}
     """What the plan, the lock and the tables give it; the recipe's own arguments come on top."""
+    dated: bool = False
+    """Its outcome depends on the day too: certificates end, clocks go wrong."""
     needs_gpu: bool = False
     needs_cuda: bool = False
     """The recipe has to say which CUDA it wants."""

@@ -249,7 +249,7 @@ class Recipe(Model):
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
     """The gate. An image without a check gets no tag."""
     checks_carry_over: bool = True
-    """A check whose layers did not change keeps its result from the image that it ran in."""
+    """A check whose layers did not change keeps its result from the image that it ran in; trust and clock for a day."""
     allow_unproven: bool = False
     """Give `-unproven` tags where this host cannot prove everything (no GPU); otherwise there are none."""
     budget: Budget = Budget()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from builder.models.base import ImageId, Model, Sha256
 
@@ -46,6 +46,8 @@ class CheckResult(Model):
     """Digest of all that the outcome depends on: script, arguments, the layers that it reads, the configuration."""
     image: ImageId
     """The image that it ran in; differs from the report's when the result was carried over."""
+    asked: AwareDatetime | None = None
+    """When; a check whose outcome depends on the day is asked again when that is long ago."""
     proven: Proof | None = None
     """Who answered when it was not the report's own engine: `builder prove`."""
 

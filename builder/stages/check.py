@@ -1,7 +1,8 @@
 """Check: asks an image every question of its recipe and gives a report bound to the image's ID.
 
 A result depends on the script, its arguments, the layers that the check reads and the image's configuration; the
-digest of these is its key. A PASS whose key did not change is carried over from the report before.
+digest of these is its key. A PASS whose key did not change is carried over from the report before; one that depends on
+the day too, for a day.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from builder.checks import CHECKS, CheckScript, Subject, faults_of, script_of
@@ -19,6 +21,7 @@ from builder.models.base import Sha256, sha256_of
 from builder.models.report import CheckResult, Notice, Outcome, Report
 from builder.stages.answer import Answer, answer_of
 from builder.stages.check_audit import AUDIT, audit_key, audit_result
+from builder.stages.check_size import SIZE, size_result
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from builder.progress import Progress, Task
     from builder.stages.check_audit import Auditor
 
-SIZE = "size"
-"""The result that a recipe's `budget` asks for; no script is needed."""
+FRESH = timedelta(days=1)
+"""For so long what depends on the day is not asked again."""
 
 AT_ONCE = 2
 """Containers at a time: most checks import torch on one core."""
@@ -113,7 +116,7 @@ def check(
     carried = {} if all_checks or previous is None else _carried(previous, passed=recipe.checks_carry_over)
     engine = str(runner.version())
     runner.remove_stale()
-    asked = [one for one in prepared if one.key not in carried]
+    asked = [one for one in prepared if not _holds(one, carried.get(one.key))]
     audit = carried.get(audit_key(recipe, plan, image))
     with progress.task(f"check {recipe.name}", total=len(asked) + (audit is None)) as task:
         fresh = _ask(asked, plan, image, runner, task)
@@ -130,7 +133,7 @@ def check(
         lock=lock.content_digest(),
         rendering=rendering,
         engine=engine,
-        results=(*results, audit, *_size(recipe, image)),
+        results=(*results, audit, *size_result(recipe, image)),
         notices=notices,
     )
 
@@ -162,7 +165,7 @@ def ask(
 def keys(*, recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[Sha256, ...]:
     """The key of every result that a report on this image would have; in the report's order."""
     asked = (one.key for one in _prepare(recipe, plan, lock, image))
-    return (*asked, audit_key(recipe, plan, image), *(r.key for r in _size(recipe, image)))
+    return (*asked, audit_key(recipe, plan, image), *(r.key for r in size_result(recipe, image)))
 
 
 def expected(recipe: Recipe) -> tuple[str, ...]:
@@ -211,6 +214,13 @@ def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
     """What passed; and what failed on a host that could ask where this one may have to say UNPROVEN."""
     kept = [r for r in previous.with_outcome(Outcome.PASS) if passed]
     return {r.key: r for r in (*kept, *(f for f in previous.with_outcome(Outcome.FAIL) if f.proven))}
+
+
+def _holds(one: _Prepared, before: CheckResult | None) -> bool:
+    """Whether the result of before still stands; what depends on the day does so for a day."""
+    if before is None or not one.script.dated:
+        return before is not None
+    return before.asked is not None and abs(datetime.now(timezone.utc) - before.asked) < FRESH
 
 
 def _ask(
@@ -268,28 +278,5 @@ def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> Che
         seconds=round(time.monotonic() - begun, 3),
         key=one.key,
         image=image.id,
+        asked=datetime.now(timezone.utc).replace(microsecond=0),
     )
-
-
-def _size(recipe: Recipe, image: ImageFacts) -> tuple[CheckResult, ...]:
-    """The budget's result: the image's size in decimal units, as `docker images` counts."""
-    if recipe.budget.size is None:
-        return ()
-    budget, fits = recipe.budget.size, image.size <= _bytes(recipe.budget.size)
-    seen = f"{image.size / 1e9:.2f} GB"
-    return (
-        CheckResult(
-            name=SIZE,
-            outcome=Outcome.PASS if fits else Outcome.FAIL,
-            summary=f"{seen}, within {budget}" if fits else f"{seen} is more than the budget of {budget}",
-            evidence={"bytes": image.size, "budget_bytes": _bytes(budget)},
-            seconds=0.0,
-            key=sha256_of(f"{SIZE} {budget} {image.size}"),
-            image=image.id,
-        ),
-    )
-
-
-def _bytes(text: str) -> int:
-    """`8GB` is 8 000 000 000."""
-    return int(float(text[:-2]) * {"MB": 10**6, "GB": 10**9}[text[-2:]])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.errors import CheckFailed, Fault, UnprovenError
 from builder.models.report import CheckResult, Outcome, Proof, Report
-from builder.stages.check import SIZE
+from builder.stages.check_size import SIZE
 
 if TYPE_CHECKING:
     from builder.models.base import Sha256

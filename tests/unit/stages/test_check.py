@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import gate_examples as examples
 import pytest
 
+from builder.checks import CHECKS
 from builder.errors import CheckFailed, EngineError, RecipeError
 from builder.models.base import ImageId
 from builder.models.engine import Completed, ImageFacts
@@ -165,6 +168,26 @@ def test_unproven_is_never_carried_over() -> None:
     runner = examples.HostRunner(refused="none")
     run(recipe, runner=runner, previous=run(recipe, runner=examples.HostRunner(refused="none")))
     assert len(runner.ran) == 1
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(23, 0), (25, 1), (-25, 1), (None, 1)])
+def test_what_depends_on_the_day_is_carried_over_for_a_day(
+    hours: int | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHECKS, "imports", replace(CHECKS["imports"], dated=True))  # trust and clock ask much of a host
+    before, runner = run(examples.recipe()), examples.HostRunner()
+    first = before.results[0]
+    assert first.asked
+    assert abs(datetime.now(timezone.utc) - first.asked) < timedelta(minutes=1)
+    then = None if hours is None else first.asked - timedelta(hours=hours)  # None: a report of an older version
+    results = (first.model_copy(update={"asked": then}), *before.results[1:])
+    previous = Report.model_validate_json(before.model_copy(update={"results": results}).model_dump_json())
+    run(examples.recipe(), runner=runner, previous=previous)
+    assert len(runner.ran) == asked
+
+
+def test_certificates_and_clocks_depend_on_the_day() -> None:
+    assert [name for name, script in CHECKS.items() if script.dated] == ["trust", "clock"]
 
 
 def test_all_checks_runs_everything_again() -> None:
