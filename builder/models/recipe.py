@@ -169,7 +169,7 @@ class Cuda(Model):
 class Check(Model):
     """One check of the gate."""
 
-    OWN_KEYS: ClassVar = ("skip", "timeout")
+    OWN_KEYS: ClassVar[tuple[str, ...]] = ("skip", "timeout")
     """Keys of the check itself, which the short form has beside the arguments."""
 
     check: Name

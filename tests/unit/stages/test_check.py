@@ -89,7 +89,8 @@ def test_crash_of_a_check_is_an_error_with_its_traceback() -> None:
     )
     result, _audit = report.results
     assert result.outcome is Outcome.ERROR
-    assert result.summary == "the check itself crashed: ValueError: embedded null byte"
+    assert result.summary.startswith("the check itself crashed: ValueError: ")
+    assert "embedded null" in result.summary  # 3.13 says more
 
 
 def test_skip_keeps_the_recipes_reason_and_runs_nothing() -> None:
