@@ -1,6 +1,7 @@
 """Architectures that nobody here wrote, with random weights: the dead are called dead, the others find what suits them.
 
-`BUILDER_TORCHVISION_PYTHON` names a Python with torch, torchvision, onnx and onnxruntime 1.19.
+`BUILDER_TORCHVISION_PYTHON` names a Python with torch, torchvision, onnx and onnxruntime 1.19: a program that runs the
+quickstart image's own (`docker run --rm -i ... python "$@"`), with torchvision and pillow bound beside it, is one.
 """
 
 from __future__ import annotations

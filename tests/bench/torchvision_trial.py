@@ -13,14 +13,18 @@ their agreement is measured and not asked for.
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-library = torch.library.Library("torchvision", "DEF")  # its compiled part needs CUDA's libraries, and nothing here it
-for operator in ("nms", "qnms"):
-    library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-import torchvision  # noqa: E402
+try:
+    torch.ops.load_library(Path(find_spec("torchvision").origin).with_name("_C.so"))
+except OSError:  # its compiled part needs CUDA's libraries, which not every torch brings, and nothing here needs it
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import torchvision
 
 torch.set_num_threads(1)
 SIZE = 96
@@ -36,7 +40,7 @@ def pictures(number):
     shapes = grown(torch.randn(10, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
     labels = torch.randint(10, (number,), generator=random).tolist()
     shifts = torch.randint(-8, 9, (number, 2), generator=random).tolist()
-    moved = torch.stack([torch.roll(shapes[n], tuple(by), (1, 2)) for n, by in zip(labels, shifts, strict=True)])
+    moved = torch.stack([torch.roll(shapes[labels[n]], tuple(shifts[n]), (1, 2)) for n in range(number)])
     light = 0.5 + torch.rand(number, 1, 1, 1, generator=random)
     return (moved * light + 0.5 * grown(torch.randn(number, 3, 24, 24, generator=random))).clamp(-2.6, 2.6)
 
