@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import ssl
 import subprocess
 import sys
 import time
@@ -66,7 +67,7 @@ class Ran:
         return self.data["error"]
 
 
-def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], umask: int = -1) -> Ran:
+def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], umask: int = -1, timeout: int = 280) -> Ran:
     """A command without a terminal and without input; never waits for ever."""
     begun = time.monotonic()
     done = subprocess.run(
@@ -77,7 +78,7 @@ def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], umask: int = -1)
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=timeout,
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
@@ -95,9 +96,9 @@ class Place:
     umask: int = -1
     program: tuple[str, ...] = BUILDER
 
-    def builder(self, *arguments: str, **env: str) -> Ran:
-        """`builder ARGUMENTS...` in the project."""
-        return run((*self.program, *arguments), self.root, self._environment(env), self.umask)
+    def builder(self, *arguments: str, timeout: int = 280, **env: str) -> Ran:
+        """`builder ARGUMENTS...` in the project; it has so many seconds."""
+        return run((*self.program, *arguments), self.root, self._environment(env), self.umask, timeout)
 
     def command(self, line: str) -> Ran:
         """A command line of a README, as it stands there."""
@@ -146,6 +147,13 @@ class Place:
         marks = (".making-*", ".run-*", ".*-????????", ".tmp*", ".*.json")
         roots = (self.root, self.store, self.state)
         return [str(p) for root in roots for mark in marks for p in root.rglob(mark)]
+
+
+def host_roots() -> bytes:
+    """What this host trusts, as PEM."""
+    paths = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
+    found = next((Path(p) for p in (*paths, "/etc/ssl/certs/ca-certificates.crt") if p and Path(p).is_file()), None)
+    return found.read_bytes() + b"\n" if found else b""
 
 
 def docker(*arguments: str) -> str:

@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from chain_project import PREFIX, Place
+from chain_project import PREFIX, Place, host_roots
 from farm import Channel, Farm, Package, make_channel, small_packages
 from farm.installer import NAME as INSTALLER
 from farm.installer import make_installer
@@ -79,7 +78,7 @@ def conda_place(farm: Farm, folder: Path, store: Path) -> Place:
     """A project beside the farm; what the host trusts is trusted, and the farm."""
     folder.mkdir(parents=True, exist_ok=True)
     bundle = folder / "roots.pem"
-    bundle.write_bytes(_host_roots() + farm.ca_pem.read_bytes())
+    bundle.write_bytes(host_roots() + farm.ca_pem.read_bytes())
     env = {
         "SSL_CERT_FILE": str(bundle),
         "BUILDER_MIRRORS": str(farm.mirrors_yaml(folder / "mirrors.yaml")),
@@ -137,12 +136,7 @@ def layers_of(rendering: Path) -> Sequence[str]:
 def _installers(farm: Farm, path: Path) -> Path:
     served = farm._site.mounts["miniconda"] / INSTALLER
     digest = hashlib.sha256(served.read_bytes()).hexdigest()
-    entry = {"family": "miniconda", "version": "25.9.1-3", "python": "3.9", "arch": "amd64", "path": INSTALLER}
-    path.write_text(json.dumps([{**entry, "sha256": digest, "vouched": ["these tests"]}]))
+    entry = {"python": "3.9", "arch": "amd64", "path": INSTALLER, "sha256": digest, "vouched": ["these tests"]}
+    versions = {"miniconda": "25.9.1-3", "miniforge": "99.0.0-0"}
+    path.write_text(json.dumps([{**entry, "family": family, "version": v} for family, v in versions.items()]))
     return path
-
-
-def _host_roots() -> bytes:
-    paths = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
-    found = next((Path(p) for p in (*paths, "/etc/ssl/certs/ca-certificates.crt") if p and Path(p).is_file()), None)
-    return found.read_bytes() + b"\n" if found else b""

@@ -5,9 +5,7 @@ Other tests here build without a registry and bring their fixtures along by impo
 
 from __future__ import annotations
 
-import os
 import shutil
-import ssl
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from chain_project import MEASURED, PREFIX, Place, Ran, remove_images
+from chain_project import MEASURED, PREFIX, Place, Ran, host_roots, remove_images
 from proxy import Interceptor, intercepting
 
 from builder.adapters.clients import HostClients
@@ -76,19 +74,13 @@ def host(scratch: Path) -> Iterator[Host]:
     there = urllib.request.getproxies().get("https")
     with intercepting() as found:
         bundle = scratch / "host-roots.pem"
-        bundle.write_bytes(_host_roots() + found.root.cert_pem.bytes())
+        bundle.write_bytes(host_roots() + found.root.cert_pem.bytes())
         env = {"SSL_CERT_FILE": str(bundle)}
         if there:
             yield Host(root=found.root, proxy=there, env=env, interceptor=None)
         else:
             proxied = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), found.url)
             yield Host(root=found.root, proxy=found.url, env={**env, **proxied}, interceptor=found)
-
-
-def _host_roots() -> bytes:
-    paths = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
-    found = next((Path(p) for p in (*paths, "/etc/ssl/certs/ca-certificates.crt") if p and Path(p).is_file()), None)
-    return found.read_bytes() + b"\n" if found else b""
 
 
 @pytest.fixture(scope="session")

@@ -18,16 +18,10 @@ from typing import Any, Final
 
 from conda_package_streaming.extract import extract
 
-from builder.adapters.http.client import Http
-from builder.adapters.lock.world import MirroredIndex
-from builder.adapters.mirrors import load_mirrors
-from builder.adapters.store.content import Store, default_root
-from builder.mirrors.sources import Sources
-from builder.models.resolved import Target
-from builder.progress import Silent
-from builder.stages.fetch import fetch
+from builder.adapters.store.content import default_root
 from farm.channel import EPOCH, PLACEHOLDER
 from farm.python39 import python_package
+from farm.wheels import wheels
 
 NAME: Final = "Miniconda3-py39_25.9.1-3-Linux-x86_64.sh"
 WHEELS: Final = (
@@ -109,16 +103,10 @@ def _prefix(bench: Path, version: str, python: Path) -> Path:
 
 
 def _install_wheels(root: Path) -> None:
-    store, mirrors, transport = Store(), load_mirrors(), Http()
-    target = Target(python="3.9.2", glibc="2.31")
-    index = MirroredIndex(mirrors)
-    found = index.resolve(WHEELS, target=target, keep={}, mirrors=("upstream",), where="tests/farm")
-    artifacts = tuple(wheel.package.artifact for wheel in found)
-    fetch(artifacts, store=store, sources=Sources(mirrors, transport=transport), transport=transport, progress=Silent())
     uv = Path(sys.executable).with_name("uv")
     how = ("--quiet", "--offline", "--no-index", "--no-deps", "--link-mode", "copy")
     where = ("--python", root / "bin/python", "--prefix", root)
-    subprocess.run((uv, "pip", "install", *how, *where, *(store.path(a) for a in artifacts)), check=True)
+    subprocess.run((uv, "pip", "install", *how, *where, *wheels(WHEELS)), check=True)
     (root / ".lock").unlink(missing_ok=True)  # uv's own, which anybody may write
     for info in (root / _PACKAGES).glob("*.dist-info"):
         _forget_host(info)
