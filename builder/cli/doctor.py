@@ -170,20 +170,38 @@ def _targets(words: list[str]) -> tuple[Target, ...]:
     """Hosts, URLs, and the hosts of every channel in a .condarc."""
     from builder.adapters.tls.condarc_targets import channels_of, is_condarc, targets_of
     from builder.errors import RecipeError
+    from builder.masking import masked
     from builder.trust.reached import Target
 
     found: list[Target] = []
     for word in words:
         if not is_condarc(word):
             found.append(Target.of(word))
+            if word.startswith("http://"):
+                typer.echo(f"{masked(word)} is plain http, which nobody verifies: asking {found[-1]} by TLS", err=True)
             continue
         channels = channels_of(Path(word))
         found += targets_of(channels)
-        if plain := [c.url for c in channels if c.url.startswith("http://")]:
+        if plain := [masked(c.url) for c in channels if c.url.startswith("http://")]:
             typer.echo(f"plain http, without TLS to diagnose: {', '.join(plain)}", err=True)
+        _warn_of_settings(Path(word))
     if not found:
         raise RecipeError("no channel there uses https", where=", ".join(words))
     return tuple(dict.fromkeys(found))
+
+
+def _warn_of_settings(path: Path) -> None:
+    """conda may not be asking at all: said before what it would find."""
+    from builder.adapters.tls.condarc_targets import files_of
+    from builder.audit.examine import examine
+    from builder.audit.kinds import Kind
+
+    for file in files_of(path):
+        for one in examine(str(file), file.read_text(encoding="utf-8", errors="replace"), kind=Kind.CONDARC):
+            if one.rule in ("CONDA001", "CONDA002", "CONDA003"):
+                typer.echo(
+                    f"{one.path}:{one.line}: {one.title} ({one.seen}): `builder audit {path}` mends it", err=True
+                )
 
 
 def _named_bundles(words: list[str]) -> tuple[Path, ...]:

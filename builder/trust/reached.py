@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from builder.errors import RecipeError
+from builder.masking import masked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Target:
             host = port = None
         if not host or port == 0 or any(c.isspace() or not c.isprintable() for c in host):
             remedy = "as in `builder doctor example.org`, `example.org:8443`, `https://example.org/path` or `.condarc`"
-            raise RecipeError("this is no host, URL or .condarc", seen=text, remedy=remedy)
+            raise RecipeError("this is no host, URL or .condarc", seen=masked(text), remedy=remedy)
         try:
             ascii_host = host if ":" in host else host.encode("idna").decode()
         except UnicodeError:
@@ -62,6 +63,8 @@ class Reached:
     status: str = ""
     """Of the HTTP answer: `200 OK`."""
     location: str = ""
+    alert: str = ""
+    """What it broke off with behind the handshake, where TLS 1.3 asks for a client's certificate."""
     drift: float | None = None
     """Seconds that this machine's clock is ahead of the server's Date."""
     trouble: Trouble | None = None

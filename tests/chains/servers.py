@@ -58,6 +58,21 @@ def tls(sent: tuple[Made, ...], *, drift: timedelta = timedelta(0), **limits: ss
         yield found
 
 
+@contextmanager
+def asking_for_a_certificate(sent: tuple[Made, ...], version: ssl.TLSVersion) -> Iterator[Listening]:
+    """Wants a certificate of the client, which TLS 1.3 says only behind the handshake."""
+    context = tls_context(sent, minimum_version=version, maximum_version=version)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=sent[0].pem)
+
+    def handle(connection: socket.socket) -> None:
+        with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(4096)
+
+    with listening(handle) as found:
+        yield found
+
+
 def tls_context(sent: tuple[Made, ...], **limits: ssl.TLSVersion) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with warnings.catch_warnings():

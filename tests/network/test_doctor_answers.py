@@ -68,6 +68,14 @@ def test_each_kind_of_no_tls_has_its_own_cause(
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_server_that_wants_a_certificate_of_the_client_is_no_good_one(version: ssl.TLSVersion, bundle: Path) -> None:
+    with servers.asking_for_a_certificate(good().sent, version) as there:
+        found = asked(there, bundle)
+    assert (found.cause, found.verifies) == ("handshake-refused", False)
+    assert "a client's certificate" in found.remedies[0].what
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_protocol_is_named_with_its_version(version: ssl.TLSVersion, bundle: Path) -> None:
     with servers.tls(good().sent, minimum_version=version, maximum_version=version) as there:

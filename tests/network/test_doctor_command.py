@@ -109,6 +109,24 @@ def test_condarc_is_a_table_and_each_cause_once(tmp_path: Path) -> None:
     assert "plain http, without TLS to diagnose: http://plain.test/c" in done.stderr
 
 
+def test_condarc_whose_verification_is_off_is_told_so_and_no_login_is_shown(tmp_path: Path) -> None:
+    with presented(good, tmp_path) as shown:
+        channels = f"[https://app.site.test:{shown.server.port}/a, http://me:S3CRET@plain.test/t/tk-12345678/c]"
+        (tmp_path / ".condarc").write_text(f"channels: {channels}\nssl_verify: false\n")
+        done = doctor(".condarc", "--address", HERE, "--bundle", str(shown.bundle), cwd=tmp_path)
+    assert done.returncode == 0
+    assert ".condarc:2: conda does not verify TLS certificates (ssl_verify: false)" in done.stderr
+    assert "http://me:***@plain.test/t/***/c" in done.stderr
+    assert "S3CRET" not in done.stdout + done.stderr
+
+
+def test_plain_http_is_told_that_tls_is_asked(tmp_path: Path) -> None:
+    with presented(good, tmp_path) as shown:
+        url = f"http://app.site.test:{shown.server.port}/"
+        done = doctor(url, "--address", HERE, "--bundle", str(shown.bundle), "--against", "")
+    assert f"{url} is plain http, which nobody verifies: asking app.site.test:{shown.server.port} by TLS" in done.stderr
+
+
 def test_nothing_is_written(tmp_path: Path) -> None:
     with presented(root_sent_along, tmp_path) as shown:
         bundle = shown.bundle

@@ -97,6 +97,30 @@ def test_file_that_ssl_verify_names_is_a_store_of_its_own(conda: Path, tmp_path:
     assert [(s.where, s.cause) for s in found.stores][-1] == (str(site), "unknown-root")
 
 
+def test_file_that_ssl_verify_names_decides_for_its_condarc(conda: Path, tmp_path: Path) -> None:
+    """Others refuse, who do not read it."""
+    with presented(good, tmp_path) as shown:
+        site = tmp_path / "site.pem"
+        site.write_text(root().pem)
+        found = asked(shown.server.port, also=(site,))
+    assert (found.cause, found.remedies) == ("verifies", ())
+    assert {s.cause for s in found.stores} == {"verifies", "unknown-root"}
+
+
+def test_file_that_ssl_verify_names_decides_nothing_where_a_variable_beats_it(
+    conda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, site = tmp_path / "other.pem", tmp_path / "site.pem"
+    other.write_text(root("Nobody's Root").pem)
+    site.write_text(root().pem)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with presented(good, tmp_path) as shown:
+        found = asked(shown.server.port, also=(site,))
+    assert found.cause == "unknown-root"
+    assert found.clients is not None
+    assert not any("by its .condarc" in who for who in (*found.clients.accept, *found.clients.refuse))
+
+
 @pytest.mark.parametrize("make", [good, missing_intermediate])
 def test_verdicts_of_libraries_never_name_the_cause(
     make: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

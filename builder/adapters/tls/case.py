@@ -67,6 +67,8 @@ class Case:
     reached: Reached
     sent: tuple[Cert, ...]
     stores: tuple[Store, ...]
+    about: tuple[Store, ...] = ()
+    """Those of them that the question is about; empty for all."""
     options: Options
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     begun: float = field(default_factory=time.monotonic)
@@ -85,9 +87,10 @@ class Case:
 
     @cached_property
     def chosen(self) -> tuple[Store, Graph, Judgement]:
-        """The first store that counts and refuses; else the first."""
-        refusing = (j for j in self.judgements if j[0].decisive and not j[2].verifies)
-        return next(refusing, self.judgements[0])
+        """The first store that counts and refuses, of those that the question is about; else the first of them."""
+        among = [j for j in self.judgements if j[0] in self.about] or self.judgements
+        refusing = (j for j in among if j[0].decisive and not j[2].verifies)
+        return next(refusing, among[0])
 
     @property
     def store(self) -> Store:

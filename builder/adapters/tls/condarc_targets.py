@@ -30,9 +30,14 @@ def is_condarc(text: str) -> bool:
     return Path(text).exists()
 
 
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or those of a folder that conda would read."""
+    return sorted({f for name in _NAMES for f in path.glob(name) if f.is_file()}) if path.is_dir() else [path]
+
+
 def channels_of(path: Path) -> tuple[Channel, ...]:
     """Every https channel in the file, or in the folder's files. Raises RecipeError when none can be read."""
-    found = [Channel(url, str(file)) for file in _files(path) for url in _urls(_document(file))]
+    found = [Channel(url, str(file)) for file in files_of(path) for url in _urls(_document(file))]
     if not found:
         remedy = "conda's own configuration is shown by `conda config --show-sources`"
         raise RecipeError("no channel in there", where=str(path), remedy=remedy)
@@ -46,7 +51,7 @@ def targets_of(channels: tuple[Channel, ...]) -> tuple[Target, ...]:
 
 def bundles_of(path: Path) -> tuple[Path, ...]:
     """The files that `ssl_verify` names; conda trusts what is in them, and nothing else."""
-    named = [_document(file).get("ssl_verify") for file in _files(path)]
+    named = [_document(file).get("ssl_verify") for file in files_of(path)]
     places = [Path(value).expanduser() for value in named if isinstance(value, str) and "/" in value]
     return tuple(dict.fromkeys(p for p in places if p.exists()))
 
@@ -58,7 +63,7 @@ def proxies_of(path: Path) -> dict[Target, str]:
     NO_PROXY is for the environment's alone, and a scheme goes before `all` [S, requests' select_proxy].
     Raises HostError for a proxy that cannot be used.
     """
-    servers = {key: value for file in _files(path) for key, value in _servers(_document(file)).items()}
+    servers = {key: value for file in files_of(path) for key, value in _servers(_document(file)).items()}
     found = ((target, _proxy(target, servers)) for target in targets_of(channels_of(path)))
     return {target: proxy and usable(proxy, f"{path}: proxy_servers") for target, proxy in found if proxy is not None}
 
@@ -79,10 +84,6 @@ def _proxy(target: Target, servers: dict[str, str | None]) -> str | None:
 
 def _first(servers: dict[str, str | None], *keys: str) -> str | None:
     return next((value for key in keys if (value := servers.get(key)) is not None), None)
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted({f for name in _NAMES for f in path.glob(name) if f.is_file()}) if path.is_dir() else [path]
 
 
 def _document(file: Path) -> dict[str, Any]:

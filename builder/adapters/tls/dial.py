@@ -35,7 +35,9 @@ class Dial:
     def __init__(
         self, target: Target, *, timeout: float = _CONNECT, address: str | None = None, proxy: str | None = None
     ) -> None:
-        """address: there, whatever the name resolves to, and by no proxy. proxy: instead of what the environment names;
+        """timeout: seconds for a connection, whichever of its addresses it comes from.
+
+        address: there, whatever the name resolves to, and by no proxy. proxy: instead of what the environment names;
         empty for none. Raises HostError for a proxy that cannot be used."""
         self.target, self._fixed, self._timeout = target, address, timeout
         self._proxy = "" if address else proxy_of(f"https://{target}") if proxy is None else proxy
@@ -74,11 +76,13 @@ class Dial:
     def _direct(self, host: str, port: int) -> socket.socket:
         self._addresses = self._addresses or resolve(host, port)
         trouble: DialError | None = None
-        for address in self._addresses[:2]:
+        tried = self._addresses[:2]
+        patience = self._timeout / len(tried)
+        for address in tried:
             try:
-                connection = socket.create_connection((address, port), timeout=self._timeout)
+                connection = socket.create_connection((address, port), timeout=patience)
             except OSError as error:
-                trouble = trouble or _unconnected(error, f"{address} port {port}", self._timeout, bool(self._proxy))
+                trouble = trouble or _unconnected(error, f"{address} port {port}", patience, bool(self._proxy))
             else:
                 self._addresses = [address]
                 return connection

@@ -13,7 +13,7 @@ from builder.adapters.tls.case import DATES, WRONG_CLOCK, Case, Options
 from builder.adapters.tls.dial import Dial
 from builder.adapters.tls.probe import attempt, plain_answer, portal_of, reach
 from builder.adapters.tls.remedies import Trial
-from builder.adapters.tls.stores import Store, bundle_store, find_stores
+from builder.adapters.tls.stores import Store, bundle_store, find_stores, override
 from builder.adapters.tls.together import Asked, together
 from builder.adapters.tls.verifiers import library_verdict
 from builder.trust.causes import CAUSES
@@ -49,8 +49,11 @@ def examine(target: Target, options: Options) -> Diagnosis:
         return of_trouble(dataclasses.replace(reached, trouble=trouble))
     stores: Any = given or (finding.answers(5)[0] if finding else None) or find_stores()
     sent = tuple(dict.fromkeys(c for der in reached.chain if (c := read(der))))
-    stores = (*stores, *(_conda_store(path) for path in options.also))
-    return _diagnosis(Case(dial=dial, reached=reached, sent=sent, stores=stores, options=options))
+    condas = tuple(_conda_store(path) for path in options.also)
+    about = tuple(store for store in condas if store.decisive)
+    return _diagnosis(
+        Case(dial=dial, reached=reached, sent=sent, stores=(*stores, *condas), about=about, options=options)
+    )
 
 
 def _given(options: Options) -> tuple[Store, ...]:
@@ -59,7 +62,8 @@ def _given(options: Options) -> tuple[Store, ...]:
 
 def _conda_store(path: Path) -> Store:
     store = bundle_store(path)
-    return Store(f"the ssl_verify of conda, {path.name}", store.where, "conda, by its .condarc", store.ders)
+    name = f"the ssl_verify of conda, {path.name}"
+    return Store(name, store.where, "conda, by its .condarc", store.ders, decisive=override() is None)
 
 
 def _trouble(dial: Dial, reached: Reached, options: Options) -> Trouble | None:
@@ -89,10 +93,7 @@ def _diagnosis(case: Case) -> Diagnosis:
     verdicts = _asked(case)
     cause, fields = case.named()
     checks = tuple(_cross_checks(case, cause, verdicts))
-    odd = [c.verdict.text for c in checks if not (c.library or c.verdict.ok or c.verdict.code)]
-    if cause == VERIFIES and odd:
-        detail = f"a cipher or key exchange that is no longer taken ({odd[0]})"
-        trouble = Trouble(cause="protocol-too-old", detail=detail)
+    if cause == VERIFIES and (trouble := _trouble_all_the_same(case, checks)):
         return of_trouble(dataclasses.replace(case.reached, trouble=trouble))
     path = case.judgement.path
     pin = pin_for(case.options.pins, case.dial.target)
@@ -112,6 +113,15 @@ def _diagnosis(case: Case) -> Diagnosis:
         path=path.certs,
         pin=held_against(pin, path.certs) if pin else None,
     )
+
+
+def _trouble_all_the_same(case: Case, checks: tuple[CrossCheck, ...]) -> Trouble | None:
+    """Why nobody gets through, though the chain verifies."""
+    odd = [c.verdict.text for c in checks if not (c.library or c.verdict.ok or c.verdict.code)]
+    if odd:
+        detail = f"a cipher or key exchange that is no longer taken ({odd[0]})"
+        return Trouble(cause="protocol-too-old", detail=detail)
+    return Trouble(cause="handshake-refused", detail=case.reached.alert) if case.reached.alert else None
 
 
 def _clients(case: Case, cause: str) -> Affected | None:

@@ -146,6 +146,8 @@ def _presented(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
 def _head(secure: ssl.SSLSocket, host: str) -> dict[str, Any]:
     try:
         return parse_head(_ask(secure, host))
+    except ssl.SSLError as error:
+        return {"alert": reason(error)} if "ALERT" in reason(error) else {}
     except OSError:
         return {}
 

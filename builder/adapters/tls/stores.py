@@ -60,6 +60,12 @@ def bundle_store(path: Path) -> Store:
     return Store(f"the bundle {path.name}", str(path), "whatever is pointed at it", ders)
 
 
+def override() -> Path | None:
+    """What requests reads, and so conda and pip, whatever they are configured with: it beats `ssl_verify`, too."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return Path(named) if named else None
+
+
 def find_condas() -> tuple[Path, ...]:
     """The roots of conda installations, each once."""
     named = [os.environ.get(name) for name in ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX")]
@@ -71,21 +77,17 @@ def find_condas() -> tuple[Path, ...]:
 
 def _all() -> Iterator[Store]:
     yield _system()
-    override = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if override and Path(override).exists():
-        yield Store(
-            f"the bundle {Path(override).name}",
-            override,
-            "requests, pip, conda (REQUESTS_CA_BUNDLE)",
-            _read(Path(override)),
-        )
+    instead = override()
+    if instead and instead.exists():
+        users = "requests, pip, conda (REQUESTS_CA_BUNDLE)"
+        yield Store(f"the bundle {instead.name}", str(instead), users, _read(instead))
     here = importlib.util.find_spec("certifi")
     files = [Path(here.origin).with_name("cacert.pem")] if here and here.origin else []
     for path in files:
-        yield from _store("certifi's roots", path, "requests, older pip", decisive=not override)
+        yield from _store("certifi's roots", path, "requests, older pip", decisive=not instead)
     for conda in find_condas():
         for path in sorted(conda.glob("lib/python3*/site-packages/certifi/cacert.pem")):
-            yield from _store(f"the certifi of {conda}", path, f"conda and requests of {conda}", decisive=not override)
+            yield from _store(f"the certifi of {conda}", path, f"conda and requests of {conda}", decisive=not instead)
         set_file = os.environ.get("SSL_CERT_FILE")
         yield from _store(
             f"the store of {conda}", conda / "ssl" / "cert.pem", f"Python of {conda}", decisive=not set_file
