@@ -200,7 +200,9 @@ def test_a_root_that_clients_may_not_take_is_noted() -> None:
     early = make("Early Root", ca=True, begun=-3650, days=7300)
     notes = make_bundle((source(weak.pem, early.pem),), at=int(NOW.timestamp())).notes
     begins = f"{early.cert.not_valid_before_utc:%Y-%m-%d}"
+    weakness = "has an RSA key of 1024 bits: OpenSSL 3 takes none below 2048"
+    youth = f"is not valid before {begins}: until then nothing that it issued verifies"
     assert notes == (
-        "corp.pem: certificate 1: CN=Weak Root has an RSA key of 1024 bits: OpenSSL 3 takes none below 2048",
-        f"corp.pem: certificate 2: CN=Early Root is not valid before {begins}: until then nothing that it issued verifies",
+        f"corp.pem: certificate 1: CN=Weak Root {weakness}",
+        f"corp.pem: certificate 2: CN=Early Root {youth}",
     )
