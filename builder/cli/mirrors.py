@@ -37,7 +37,7 @@ _SOON = 14
 """Days that a certificate has left, from which it is shown in red."""
 
 
-@app.command(name="list")
+@app.command(name="list", short_help="Every mirror: what it carries, and who stands behind it.")
 def list_(as_json: Json = False) -> None:
     """Show every mirror: what it carries, who stands behind it, when that was last confirmed and by whom.
 
@@ -58,7 +58,7 @@ def list_(as_json: Json = False) -> None:
     print("\nupstream: what pip, uv, apt and conda on this host are configured with")
 
 
-@app.command()
+@app.command(short_help="Which are up, fast, current and complete from here.")
 def probe(
     names: Names = None,
     channels: Channels = None,
@@ -106,7 +106,7 @@ def probe(
         )
 
 
-@app.command()
+@app.command(short_help="How many mirrors there really are.")
 def independence(
     names: Names = None,
     channels: Channels = None,
