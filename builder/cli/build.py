@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from builder.pipeline import Workplace
 
 app = typer.Typer()
+Verb = Literal["lock", "fetch", "render", "build", "check", "tag"]
+
+
+def _recipes(incomplete: str) -> list[str]:
+    """For a TAB."""
+    return sorted(path.stem for path in Path("recipes").glob(f"{incomplete}*.yaml"))
 
 
 def _plain(words: list[str] | str | None) -> Any:
@@ -24,10 +31,9 @@ def _plain(words: list[str] | str | None) -> Any:
     return [_plain(word) for word in words or ()]
 
 
-Names = Annotated[
-    list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME", callback=_plain)
-]
-Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", metavar="NAME", callback=_plain)]
+_Named: Any = {"metavar": "NAME", "callback": _plain, "autocompletion": _recipes}
+Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", **_Named)]
+Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", **_Named)]
 All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Downloads at a time.")]
@@ -39,7 +45,7 @@ AllChecks = Annotated[bool, typer.Option("--all-checks", help="Carry no result o
 def build(
     names: Names = None,
     every: All = False,
-    until: Annotated[str, typer.Option(help="The last verb: lock, fetch, render, build, check or tag.")] = "tag",
+    until: Annotated[Verb, typer.Option(help="The last verb.")] = "tag",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step of the build anew.")] = False,
     all_checks: AllChecks = False,
@@ -59,8 +65,6 @@ def build(
     from builder.errors import BuilderError
     from builder.pipeline import VERBS, Options, foresee, run
 
-    if until not in VERBS:
-        raise typer.BadParameter(f"one of {', '.join(VERBS)}", param_hint="--until")
     _use(engine)
     place = _place()
     options = Options(until=until, all_checks=all_checks, no_cache=no_cache, jobs=jobs)
