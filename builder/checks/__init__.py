@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BOUNDED", "CHECKS", "QUANTIZATION", "SCHEMES", "CheckScript", "Subject", "faults_of", "one_of", "script_of"]
 
-_LOWEST = frozenset(
-    {
-        Action.UNPACK,
-        Action.INSTALL_DEBS,
-        Action.MAKE_ENVIRONMENT,
-        Action.INSTALL_CONDA,
-        Action.LINK_PACKAGES,
-        Action.WRITE_FILES,
-    }
-)
 _ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST, Action.INSTALL_TRUST_RHEL}
 
 
@@ -69,7 +59,7 @@ QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
 CHECKS: Mapping[str, CheckScript] = {
     "python": CheckScript(
         title="the recipe's Python, found by every kind of shell",
-        reads=_LOWEST,
+        reads=_ALL_BUT_TRUST,
         arguments={"version": judges.version},
         given=given.python,
         measures=lambda *_: ("python",),

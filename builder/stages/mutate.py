@@ -16,8 +16,9 @@ from builder.errors import CheckFailed, Fault
 from builder.models.mutation import Mutated, Verdict
 from builder.models.report import Outcome
 from builder.progress import Silent
-from builder.stages.check import AT_ONCE, ask, expected
+from builder.stages.check import AT_ONCE, ask
 from builder.stages.check_audit import AUDIT, audit_result
+from builder.stages.questions import expected
 
 if TYPE_CHECKING:
     from builder.models.engine import ImageFacts

@@ -10,8 +10,8 @@ from builder.errors import CheckFailed, Fault, TagError, UnprovenError
 from builder.models.recipe import MEASURED, fields_of
 from builder.models.report import CheckResult, Outcome, Report
 from builder.models.seal import Seal
-from builder.stages.check import expected
 from builder.stages.check_audit import AUDIT
+from builder.stages.questions import expected
 
 if TYPE_CHECKING:
     from builder.models.base import ImageId, Sha256
