@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from builder.checks import faults_of
@@ -18,7 +18,7 @@ from builder.models.report import CheckResult, Notice, Outcome, Report
 from builder.stages.answer import Answer, answer_of
 from builder.stages.check_audit import audit_key, audit_result
 from builder.stages.check_size import size_result
-from builder.stages.questions import Question, questions
+from builder.stages.questions import Question, is_fresh, questions
 
 if TYPE_CHECKING:
     from builder.models.base import ImageId, Sha256
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from builder.models.recipe import Recipe
     from builder.progress import Progress, Task
     from builder.stages.check_audit import Auditor
-
-FRESH = timedelta(days=1)
-"""For so long what depends on the day is not asked again."""
 
 AT_ONCE = 2
 """Containers at a time: most checks import torch on one core."""
@@ -159,9 +156,7 @@ def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
 
 def _holds(one: Question, before: CheckResult | None) -> bool:
     """Whether the result of before still stands; what depends on the day does so for a day."""
-    if before is None or not one.script.dated:
-        return before is not None
-    return before.asked is not None and abs(datetime.now(timezone.utc) - before.asked) < FRESH
+    return before is not None and (not one.script.dated or is_fresh(before, datetime.now(timezone.utc)))
 
 
 def _ask(prepared: list[Question], plan: Plan, image: ImageFacts, runner: Runner, task: Task) -> dict[str, CheckResult]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from builder.checks import CHECKS, CheckScript, Subject, script_of
@@ -18,12 +19,18 @@ from builder.stages.check_size import SIZE
 from builder.stages.render import step_texts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pydantic import JsonValue
 
     from builder.models.engine import ImageFacts
     from builder.models.lock import Lock
     from builder.models.plan import Layer, Plan
     from builder.models.recipe import Check, Recipe
+    from builder.models.report import CheckResult
+
+FRESH = timedelta(days=1)
+"""For so long what depends on the day is not asked again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +88,11 @@ def _key(name: str, arguments: dict[str, JsonValue], text: str, layers: tuple[st
     """Labels are left out: they hold the lock's digest, and no check reads them."""
     parts = [name, arguments, text, layers, image.env, image.user, image.workdir]
     return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
+
+
+def is_fresh(result: CheckResult, now: datetime) -> bool:
+    """Whether an answer that depends on the day is young enough to stand."""
+    return result.asked is not None and abs(now - result.asked) < FRESH
 
 
 def expected(recipe: Recipe) -> tuple[str, ...]:
