@@ -104,12 +104,12 @@ CHECKS: Mapping[str, CheckScript] = {
         parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(
-        title="a GPU computes, has the memory that is asked for, and its driver carries the image's CUDA",
+        title="the image computes on a GPU that has the memory and the driver that are asked for",
         reads=_ALL_BUT_TRUST,
         arguments={"driver": judges.version, "memory": judges.size},
         given=given.nvidia_smi,
         needs_gpu=True,
-        parts=("_libraries.py", "_drivers.py"),
+        parts=("_libraries.py", "_drivers.py", "_compute.py"),
     ),
     "onnx-export": CheckScript(
         title="models survive export and int8 quantization: right, small and fast",
