@@ -155,8 +155,12 @@ def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
 
 
 def _holds(one: Question, before: CheckResult | None) -> bool:
-    """Whether the result of before still stands; what depends on the day does so for a day."""
-    return before is not None and (not one.script.dated or is_fresh(before, datetime.now(timezone.utc)))
+    """Whether the result of before still stands; what depends on the day does so for a day. A skip is the recipe's."""
+    return (
+        one.asked.skip is None
+        and before is not None
+        and (not one.script.dated or is_fresh(before, datetime.now(timezone.utc)))
+    )
 
 
 def _ask(prepared: list[Question], plan: Plan, image: ImageFacts, runner: Runner, task: Task) -> dict[str, CheckResult]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gate_examples as examples
 import pytest
+from pydantic import ValidationError
 
 from builder.checks import CHECKS
 from builder.errors import CheckFailed, EngineError, RecipeError
@@ -101,6 +102,20 @@ def test_skip_keeps_the_recipes_reason_and_runs_nothing() -> None:
     report = run(examples.recipe(checks=[{"check": "trust", "skip": "no TLS here"}]), runner=runner)
     assert (report.results[0].outcome, report.results[0].summary) == (Outcome.SKIP, "no TLS here")
     assert runner.ran == []
+
+
+def test_skip_is_not_overruled_by_a_result_of_before() -> None:
+    runner, asked = examples.HostRunner(), {"check": "imports", "with": {"modules": ["json"]}}
+    before = run(examples.recipe(checks=[asked]))
+    report = run(examples.recipe(checks=[{**asked, "skip": "not today"}]), runner=runner, previous=before)
+    assert (report.results[0].outcome, report.results[0].summary) == (Outcome.SKIP, "not today")
+    assert runner.ran == []
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n"])
+def test_skip_needs_a_reason(reason: str) -> None:
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        examples.recipe(checks=[{"check": "trust", "skip": reason}])
 
 
 def test_engine_without_gpu_leaves_the_gpu_check_unproven() -> None:
