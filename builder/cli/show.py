@@ -62,7 +62,17 @@ def mutated(name: str, found: tuple[Mutated, ...], as_json: bool) -> None:
         table(("check", "mutation", "verdict", "what it said", "time"), rows, right=("time",), styles=VERDICTS)
         caught = sum(one.verdict is Verdict.CAUGHT for one in tried)
         print(f"{caught} of {len(tried)} caught, each for its own reason; {len(found) - len(tried)} have nothing here")
+        for line in _nothing([one for one in found if one.verdict is Verdict.NOTHING]):
+            print(line)
     require_caught(name, found)
+
+
+def _nothing(left_out: list[Mutated]) -> list[str]:
+    """Which mutations were not tried, one line for each check and reason."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for one in left_out:
+        by_reason.setdefault((one.check, one.summary), []).append(one.name)
+    return [f"  not here, {check}: {why}: {', '.join(names)}" for (check, why), names in by_reason.items()]
 
 
 def report(place: Workplace, found: Report, as_json: bool) -> None:

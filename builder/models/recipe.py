@@ -176,7 +176,7 @@ class Check(Model):
     """The check's name: a script of `builder/checks/`."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     """Its arguments."""
-    skip: str | None = None
+    skip: Annotated[str, _text(r"\S", 'a reason, such as "no TLS in this image"', longest=500)] | None = None
     """The reason, when the recipe wants it not to run; reported as SKIP."""
     timeout: int = Field(default=300, ge=1, le=7200)
     """Seconds."""
