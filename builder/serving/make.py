@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .command import run
 from .job import AS_IS, AUTO, Job
-from .model import RefusedError
+from .model import CALL, RefusedError
 
 if TYPE_CHECKING:
     from .sources import Samples
@@ -35,8 +35,6 @@ ON_X86 = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORET
 COLUMNS = ("sqnr_db", "centred_sqnr_db", "min_cosine", "agreement", "accuracy_drop", "int8_weights", "size_ratio")
 MIN_SENSITIVITY_DB = -40
 """A model whose outputs differ by less than a hundredth of their size ignores its input."""
-CALL = 32
-"""Samples in one call of a model that takes any number."""
 
 
 def main(arguments: list[str]) -> int:
