@@ -23,6 +23,7 @@ WORKSHOP = (
     "canonical",
     "command",
     "exporting",
+    "finishing",
     "folder",
     "job",
     "make",
