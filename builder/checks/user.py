@@ -1,13 +1,9 @@
 # Who a container's processes are, and what they may do to the image: the user that the purpose asks for, no program
-# that gives more rights than a base's known ones, by its mode or by its capabilities, nobody who is root without a
-# password, nothing that anybody may write.
-import glob
+# that gives more rights than a base's known ones, nothing that anybody may write.
 import grp
 import os
 import pwd
-import re
 import stat
-import struct
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
@@ -23,7 +19,6 @@ KNOWN = (
     *("bsd-write", "write", "dotlockfile", "crontab", "fusermount", "fusermount3", "sudo"),
 )
 FOLDERS = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/")
-KNOWN_CAPABILITIES = {"ping": 1 << 13}  # Debian's iputils-ping: CAP_NET_RAW
 NEVER = ("sudo", "fusermount", "fusermount3", "crontab")  # known, and still no part of a deployment image
 
 
@@ -55,24 +50,7 @@ def root_problems() -> "List[str]":
             found.append("{} in /etc/passwd is root by another name".format(entry.pw_name))
         if entry.pw_passwd == "":
             found.append("{} in /etc/passwd needs no password".format(entry.pw_name))
-    for line in [] if allowed("/etc/shadow") else lines_of("/etc/shadow"):
-        if re.match(r"[^:]+::", line):
-            found.append("{} in /etc/shadow needs no password".format(line.partition(":")[0]))
-    for path in ["/etc/sudoers", *sorted(glob.glob("/etc/sudoers.d/*"))]:
-        if not allowed(path) and any(
-            re.search(r"^[^#]*(?:\bNOPASSWD\b|!authenticate\b)", one) for one in lines_of(path)
-        ):
-            found.append("{} lets somebody be root without a password (NOPASSWD)".format(path))
     return found
-
-
-def lines_of(path: str) -> "List[str]":
-    """Of a file that only root may read: none for everybody else. The secrets check sees the shadow anyhow."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
 
 
 def allowed(path: str) -> bool:
@@ -88,25 +66,6 @@ def raised(path: str, mode: int, deployment: bool) -> bool:
     return not (path.startswith(FOLDERS) and name in KNOWN and not (deployment and name in NEVER))
 
 
-def capabilities(path: str) -> int:
-    """What a program may do beyond what its user may (capabilities(7)), as bits; 0 for nearly all."""
-    try:
-        if "security.capability" not in os.listxattr(path, follow_symlinks=False):
-            return 0
-        words = struct.unpack_from("<5I", os.getxattr(path, "security.capability", follow_symlinks=False) + bytes(20))
-    except OSError:  # a file system without attributes
-        return 0
-    return int(words[1] | words[2] | (words[3] | words[4]) << 32)
-
-
-def capability_problems(path: str, mode: int) -> "List[str]":
-    """Whether a program has capabilities that no base's known one has."""
-    given = capabilities(path) if stat.S_ISREG(mode) and mode & 0o111 else 0
-    if not given or given == KNOWN_CAPABILITIES.get(os.path.basename(path)) or allowed(path):
-        return []
-    return ["{} has the capabilities {:#x} (`getcap` names them)".format(path, given)]
-
-
 def looked(tree: Tree, deployment: bool) -> "Tuple[List[str], Dict[str, List[str]]]":
     """What is wrong with the files' modes, and what was seen."""
     problems, seen, shared = [], {"setuid": [], "open": []}, set()  # type: ignore[var-annotated]
@@ -119,7 +78,6 @@ def looked(tree: Tree, deployment: bool) -> "Tuple[List[str], Dict[str, List[str
             if raised(path, mode, deployment) and not allowed(path):
                 kind = "setuid" if mode & stat.S_ISUID else "setgid"
                 problems.append("{} is {} {}".format(path, kind, named(status.st_uid, pwd)))
-        problems += capability_problems(path, mode)
         if not mode & stat.S_IWOTH or stat.S_ISLNK(mode) or stat.S_ISSOCK(mode) or allowed(path):
             continue
         if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:  # a folder like /tmp: each may remove their own alone
