@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
 
 import pytest
-from image_lab import Files, Lab
+from image_lab import Files, Lab, Link
 
 from builder.models.report import Outcome
 from builder.stages.answer import Answer
@@ -57,6 +58,24 @@ def test_changed_files_fail_by_their_path(lab: Lab) -> None:
         "/usr/bin/find is not as findutils has it: its md5 differs",
         f"{SITE}/demo.py is not as demo 1.0 has it: its sha256 differs",
     ]
+
+
+def test_program_that_no_package_brought_fails_unless_the_recipe_answers_for_it(lab: Lab) -> None:
+    """In a base that was made here; a link is whose what it leads to is."""
+    listed = subprocess.run(
+        ["docker", "run", "--rm", lab.rootfs, "dpkg-query", "-W", "-f", "${Package} ${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    whole = {"debs": dict(line.split() for line in listed.splitlines()), "debs_whole": True}
+    files: Files = {"/usr/local/bin/pip": "#!/bin/sh\n", "/usr/bin/own-awk": Link("/etc/alternatives/awk")}
+    assert asked(lab, **whole).outcome is Outcome.PASS
+    answer = asked(lab, files, **whole)
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "/usr/local/bin/pip belongs to no package")
+    allowed = asked(lab, files, **whole, allow={"/usr/local/bin/*": "ours"})
+    assert allowed.evidence["allowed"] == [{"what": "/usr/local/bin/pip belongs to no package", "reason": "ours"}]
+    assert asked(lab, files).outcome is Outcome.PASS  # of another's base nobody knows what belongs there
 
 
 def test_file_that_the_plan_wrote_in_a_packages_place_passes(lab: Lab) -> None:
