@@ -191,6 +191,8 @@ class Task(NamedTuple):
     """The reference's outputs for the inputs, concatenated along the first axis; a list, one for each output."""
     labels: Any = None
     bounds: "Optional[Dict[str, float]]" = None
+    finish: Any = None
+    """What is done to an int8 model, by its path, before it is measured: what is measured is then what is used."""
     timed: bool = True
     """Without it nothing depends on the host's speed: the first configuration that passes is chosen."""
 
@@ -222,6 +224,8 @@ def tried(config: Configuration, task: Task, ready: str, exact: Any) -> Row:
     begun = time.time()
     try:
         quantized(config, ready, row["path"], task.calibration)
+        if task.finish:
+            task.finish(row["path"])
         run = session(row["path"])
         have = answers(run, task.inputs)
     except Exception as error:  # the library's and the runtime's own, in their own classes

@@ -31,8 +31,11 @@ def _shape(kind: str, marks: "List[str]", pattern: str, prefix: bool = True) -> 
     return Shape(kind, tuple(mark.encode() for mark in marks), re.compile(pattern.encode()), prefix)
 
 
-CONDA_TOKEN = r"(?:[a-z]{2}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{20,})"
-PASSWORD = r"(?!pass(?:word)?@|xxx)[^\s/@'\"<>${}*]{3,}"  # and no variable, no word that stands for one
+# Anaconda's form, or any other that is not the words of a forum's topic, which have the same place in an address.
+TOPIC = r"[a-z0-9]+(?:-[a-z0-9]+)+(?![\w-])"
+CONDA_TOKEN = r"(?:[a-z]{2}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?!" + TOPIC + r")[\w-]{20,})"
+# What stands for a password is none: a word, stars, a variable of a shell, of Python's or of Windows'.
+PASSWORD = r"(?!pass(?:word)?@|xxx|\*+@|\$[({A-Za-z_%]|%\(|%\w+%)[^\s/@'\"<>{}]{3,}"
 SHAPES = (
     _shape("GitHub token", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
     _shape("GitHub token", ["github_pat_"], r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}\b"),
@@ -52,11 +55,17 @@ SHAPES = (
     _shape("Azure storage key", ["AccountKey="], r"\bAccountKey=[A-Za-z0-9+/]{86}=="),
     _shape("age key", ["AGE-SECRET-KEY-1"], r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}"),
     _shape("JSON web token", ["eyJ"], r"\beyJ[\w-]{15,}\.eyJ[\w-]{15,}\.[\w-]{20,}"),
-    _shape("conda token", ["/t/"], r"://[^\s/]+/t/" + CONDA_TOKEN + "/", False),
+    _shape("conda token", ["/t/"], r"://[^\s/]+/t/" + CONDA_TOKEN + r"(?=[/\s\"',;\])}]|$)", False),
     _shape(
         "password in an address",
         ["://"],
         r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,64}:" + PASSWORD + r"@[\w.-]",
+        False,
+    ),
+    _shape(  # whose name nobody could remember; Sentry's is public
+        "token in an address",
+        ["://"],
+        r"\bhttps?://(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}@(?![\w.-]*sentry)[\w.-]",
         False,
     ),
 )
@@ -130,9 +139,16 @@ def _place(kind: str, path: str, content: "Optional[str]" = None) -> Place:
 VALUE = r"(?!\$\{|['\"]?\s*$)\S"  # something, and no variable
 YAML, INI = r"(?m)^\s*-?\s*(?:{}):\s*" + VALUE.replace("{", "{{"), r"(?m)^\s*(?:{})\s*=\s*" + VALUE.replace("{", "{{")
 AUTHS = r'"(?:auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]+"'
+CURL_USER = r"(?m)^\s*(?:-u\s*|-U\s*|(?:--)?(?:proxy-)?user(?:\s*[=:]\s*|\s+))[^\s:$]+:" + VALUE
+GIT_HEADER = r"(?mi)^\s*extraheader\s*=\s*\"?authorization:\s*\S+\s+" + VALUE
+CONDA_VARIABLE = r"(?i)\"(?:\w+_)?(?:token|passwd|password|secret|api_?key)\"\s*:\s*\"[^\"$]+\""
 PLACES = (
-    _place("netrc password", r"[._]?netrc", r"(?m)\bpassword\s+" + VALUE),
-    _place("PyPI password", r"\.pypirc", INI.format("password")),
+    _place("netrc password", r"[._]?netrc|etc/apt/auth\.conf(?:\.d/[^/]+)?", r"(?m)^[^#\n]*\bpassword\s+" + VALUE),
+    _place("PyPI password", r"\.pypirc", r"(?m)^\s*password\s*[=:]\s*" + VALUE),
+    _place("PyPI password", r"pypoetry/auth\.toml|uv/credentials/credentials\.toml", INI.format("password")),
+    _place("wget password", r"etc/wgetrc|\.wgetrc", r"(?i)" + INI.format("(?:http_?|ftp_?|proxy_?)?passw(?:or)?d")),
+    _place("curl password", r"[._]?curlrc", CURL_USER),
+    _place("git login", r"\.gitconfig|\.?git/config|etc/gitconfig", GIT_HEADER),
     _place("registry login", r"\.docker/config\.json|\.dockercfg|containers/auth\.json", AUTHS),
     _place("npm login", r"\.?npmrc", r"(?m)\b_(?:authToken|auth|password)\s*=\s*" + VALUE),
     _place("npm login", r"\.yarnrc\.yml", YAML.format("npmAuthToken|npmAuthIdent")),
@@ -144,7 +160,7 @@ PLACES = (
     _place("Google credentials", r"\.boto", INI.format("gs_oauth2_refresh_token|gs_secret_access_key")),
     _place("Azure credentials", r"\.azure/(?:accessTokens\.json|(?:msal_token_cache|service_principal_entries)\.\w+)"),
     _place("Hugging Face token", r"(?:\.huggingface|\.cache/huggingface)/(?:token|stored_tokens)"),
-    _place("GitHub login", r"gh/hosts\.yml", YAML.format("oauth_token")),
+    _place("GitHub login", r"gh/hosts\.yml|\.config/hub", YAML.format("oauth_token")),
     _place("GitLab login", r"glab-cli/config\.yml", YAML.format("token")),
     _place("Kaggle key", r"\.?kaggle/kaggle\.json"),
     _place("crate registry login", r"\.cargo/credentials(?:\.toml)?", INI.format("token")),
@@ -157,7 +173,9 @@ PLACES = (
     _place("Terraform login", r"credentials\.tfrc\.json"),
     _place("GnuPG key", r"\.gnupg/private-keys-v1\.d/[^/]+\.key|\.gnupg/secring\.gpg"),
     _place("build secret", r"run/secrets/.+"),
+    _place("variable of a conda environment", r"conda-meta/state", CONDA_VARIABLE),
     _place("password of an account", r"etc/g?shadow-?", r"(?m)^[^:\n]+:\$[^:\n]+:"),
+    _place("account without a password", r"etc/shadow-?", r"(?m)^[^:\n]+::"),
 )
 
 SECRET_NAME = re.compile(
@@ -165,6 +183,11 @@ SECRET_NAME = re.compile(
     re.I,
 )
 SETTING = re.compile(rb"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*[\"']?([^\"'\s#]*)")
+SETTINGS = re.compile(
+    r"/(?:\.env(?:\.[\w-]+)*|\.envrc|\.(?:bash|zsh)(?:rc|env|_profile|_login|_aliases)|\.(?:z?profile|zlogin)"
+    r"|etc/environment|etc/profile(?:\.d/[^/]+)?|etc/(?:bash\.)?bashrc|etc/zsh/\w+|(?:de)?activate\.d/[^/]+)$"
+)
+"""Files of variables: those of shells, and those that are read for one."""
 HARMLESS = re.compile(r"(?:|[/$~<].*|\d{1,3}|true|false|yes|no|none|null|x+|\*+)$", re.I)
 
 
@@ -175,11 +198,16 @@ def named_in(path: str, data: bytes) -> "Iterator[Hit]":
             found = place.content.search(data) if place.content else re.search(rb"\S", data)
             if found:
                 yield Hit(place.kind, line_of(data, found.start()) if place.content else 0, "")
-    if path.endswith("/.env") or path == "/etc/environment":
+    if SETTINGS.search(path):
         for setting in SETTING.finditer(data):
             name, value = (part.decode("utf-8", "replace") for part in setting.groups())
             if is_secret_setting(name, value):
                 yield Hit("secret in the variable {}".format(name), line_of(data, setting.start(1)), "")
+
+
+def is_named(path: str) -> bool:
+    """Whether a file is one that some client keeps its secrets in."""
+    return bool(SETTINGS.search(path)) or any(place.path.search(path) for place in PLACES)
 
 
 def is_secret_setting(name: str, value: str) -> bool:

@@ -70,7 +70,7 @@ def compare_with_recipe(manifest: "Dict[str, Any]") -> None:
         if key in ARGS and manifest.get(key) != ARGS[key]:
             problems.append("the model's {} is {!r}, the recipe's {!r}".format(key, manifest.get(key), ARGS[key]))
     quality, gates = manifest["quality"], ARGS.get("gates") or {}
-    seen.update(quality=quality, scheme=manifest.get("scheme"))
+    seen.update(quality=quality, scheme=manifest.get("scheme"), tried=manifest.get("tried", []))
     if ARGS.get("scheme") == "none":
         return
     share = stored_share()

@@ -2,8 +2,9 @@
 # typed, downloaded or logged while the image was made.
 #
 # Every file is looked at by its name; those that no package owns, and all below /etc and in homes, also by their
-# content up to a size that no key or configuration has. What a package itself publishes (the keys in cryptography's
-# tests) is no secret: it stays in the evidence, unless the file differs from what the package's record says.
+# content, up to a size that no key or configuration has; of larger ones the beginning, where their name says that
+# secrets are kept there. What a package itself publishes (the keys in cryptography's tests) is no secret: it stays in
+# the evidence, unless the file differs from what the package's record says.
 import glob
 import os
 import pwd
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 if TYPE_CHECKING:
     from builder.checks._owners import Records, conda_packages, digest_of, distributions, of_debs, of_wheel, sites
     from builder.checks._prelude import ARGS, conclude, finish
-    from builder.checks._secrets import Hit, hits_in, is_secret_setting, tokens_in
+    from builder.checks._secrets import Hit, hits_in, is_named, is_secret_setting, tokens_in
     from builder.checks._tree import Tree, excused, first
 
-LARGEST = 1 << 20  # bytes of a file that is read
+LARGEST = 1 << 20  # bytes of a file that are read
 HISTORIES = (
     *(".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".histfile", "fish_history", ".python_history"),
     *(".node_repl_history", ".sqlite_history", ".psql_history", ".mysql_history", ".rediscli_history", ".Rhistory"),
@@ -74,6 +75,7 @@ class Search:
         self.of_packages: List[str] = []
         self.heaps: Dict[Tuple[str, str], List[int]] = {}
         self.read = 0
+        self.large: List[str] = []
         caches = [c.format(home=home) for c in CACHES for home in self.homes]
         self.folders = [("cache", c + "/") for c in dict.fromkeys(caches)]
         self.folders += [("log", c + "/") for c in LOGS] + [("temporary", c + "/") for c in TEMPORARY]
@@ -99,11 +101,16 @@ class Search:
 
     def _is_read(self, path: str, size: int, owned: bool) -> bool:
         name = path.rpartition("/")[2].lower()
-        if size > LARGEST or path.startswith(INDEXES):
+        if path.startswith(INDEXES):
             return False
         if name.endswith(BY_NAME) or name.startswith("id_"):
             return True
-        return not name.endswith(NO_TEXT) and (not owned or path.startswith(self.own))
+        if name.endswith(NO_TEXT) or (owned and not path.startswith(self.own)):
+            return False
+        if size > LARGEST and not is_named(path):
+            self.large.append(path)
+            return False
+        return True
 
     def _content(self, path: str) -> None:
         try:
@@ -148,6 +155,8 @@ def main() -> None:
         "of_packages": first(search.of_packages),
         "files": search.tree.seen,
         "read": search.read,
+        "too_large_to_be_read": len(search.large),
+        "too_large": first(search.large, 20),
         "closed": first(search.tree.closed, 20),
         "homes": search.homes,
     }

@@ -19,6 +19,7 @@ from builder.report.changes import changes
 from builder.report.evidence import Evidence, evidence
 from builder.report.quality import quality
 from builder.report.sizes import Cell, layers, packages
+from builder.report.tried import tried
 from builder.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def page(
         layers=layers(provenance.layers) if provenance else None,
         packages=installed,
         quality=quality(report),
+        tried=tried(report),
         certificates=certificates(lock) if lock else None,
     )
     return html + "\n"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 40
 """Rectangles of the map; what is smaller is one of them together."""
-LEAST_SHARE = 0.006
-"""Of the map, below which a rectangle could not hold a name."""
+LEAST_SHARE = 0.02
+"""Of the map, below which a rectangle could not hold the words of a name: 87 pixels wide on a desk, 63 on a phone."""
 WIDE, NARROW = (1000, 400), (360, 560)
 """Width and height of the map on a desk and on a phone, in pixels: what its rectangles are square for."""
 
@@ -91,12 +91,18 @@ def layers(seen: Sequence[LayerSeen]) -> Layers:
     most = max(sizes, default=0) or 1
     return Layers(
         bars=tuple(
-            LayerBar(name=one.name, title=one.title, size=size, share=round(100 * size / most, 2))
+            LayerBar(name=one.name, title=_beside(one.name, one.title), size=size, share=round(100 * size / most, 2))
             for one, size in zip(seen, sizes, strict=True)
         ),
         total=sum(sizes),
         measured=measured,
     )
+
+
+def _beside(name: str, title: str) -> str:
+    """What a title says that the name does not: of `wheel-torch`, `torch 2.8.0`, the version."""
+    first, _, rest = title.partition(" ")
+    return rest if name.endswith(first) else title
 
 
 def packages(lock: Lock) -> Packages:

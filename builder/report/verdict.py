@@ -29,6 +29,8 @@ class Verdict:
     """The hardest of the results': what colours the page."""
     word: str
     sentence: str
+    unproven: bool
+    """Whether another host could still say something."""
 
 
 def verdict(report: Report, *, created: int | None, seal: Seal | None) -> Verdict:
@@ -36,9 +38,10 @@ def verdict(report: Report, *, created: int | None, seal: Seal | None) -> Verdic
     sealed = seal if seal and seal.report == report.content_digest() else None
     outcome, word = _hardest(report)
     made = f", created {day(created)}," if created is not None else ""
-    names = f"is tagged {listed(sealed.names)}" if sealed else "was given no tag by this report"
+    names = "is tagged" if sealed else "was given no tag by this report"
     sentence = f"{_reason(report)}. Image {short(report.image)}{made} {names}."
-    return Verdict(outcome=outcome, word=word, sentence=sentence)
+    unproven = bool(report.with_outcome(Outcome.UNPROVEN))
+    return Verdict(outcome=outcome, word=word, sentence=sentence, unproven=unproven)
 
 
 def _hardest(report: Report) -> tuple[Outcome, str]:

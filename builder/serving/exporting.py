@@ -57,6 +57,16 @@ def origin(job: Job, sources: Path) -> Origin:
     return Origin(torch=given.eval().cpu())
 
 
+def known_opset(model: Any, newest: int, name: str) -> None:
+    """Refuses a model that is newer than the runtime: what it would say is of its own insides."""
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset > newest:
+        raise RefusedError(
+            f"{name} has opset {opset}, the image's onnxruntime knows {newest} and older ones: "
+            f"export it with opset_version={newest}, or convert it with onnx.version_converter"
+        )
+
+
 def _loaded(path: Path) -> Any:
     try:
         return onnx.load(str(path))

@@ -17,12 +17,13 @@ PORTS = (8080, 8081)
 """Of a served model: HTTP and gRPC."""
 
 RUNTIME = ("__init__", "command", "health", "model", "predict", "selftest", "tensors")
-SERVER = ("runtime", "serve")
+SERVER = ("bounded", "runtime", "serve")
 WORKSHOP = (
     "__init__",
     "canonical",
     "command",
     "exporting",
+    "finishing",
     "folder",
     "job",
     "make",

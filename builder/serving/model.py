@@ -22,6 +22,11 @@ MODEL, MANIFEST, ANSWERS = "model.onnx", "manifest.json", "answers.npz"
 HEALTH, SETTINGS, MODEL_SETTINGS = "health.json", "settings.json", "model-settings.json"
 """Of a served model alone."""
 
+CALL = 32
+"""Samples in one call of a model that takes any number: what its quality was measured with, and what bounds the memory
+of a long batch's inference.
+"""
+
 
 class RefusedError(Exception):
     """What cannot be done, in one line for a person."""
@@ -97,7 +102,23 @@ class Deployed:
         return problems
 
     def run(self, inputs: Arrays) -> Arrays:
-        """The outputs of inputs that fit."""
+        """The outputs of inputs that fit; a long batch is inferred piece by piece."""
+        number = self._samples(inputs)
+        if number <= CALL:
+            return self._call(inputs)
+        import numpy
+
+        pieces = [{name: array[at : at + CALL] for name, array in inputs.items()} for at in range(0, number, CALL)]
+        calls = [self._call(piece) for piece in pieces]
+        return {name: numpy.concatenate([call[name] for call in calls]) for name in calls[0]}
+
+    def _samples(self, inputs: Arrays) -> int:
+        """How many can be told apart in the inputs: one where the model says how many it takes, or none has a batch."""
+        free = all(isinstance((*tensor.shape, 0)[0], str) for tensor in (*self.inputs, *self.outputs))
+        lengths = {len(array) for array in inputs.values()} if free else {1}
+        return lengths.pop() if len(lengths) == 1 else 1
+
+    def _call(self, inputs: Arrays) -> Arrays:
         names = [tensor.name for tensor in self.outputs]
         try:
             return dict(zip(names, self.session().run(names, inputs)))

@@ -17,6 +17,7 @@ from mlserver.handlers import ModelRepositoryHandlers
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput
 from mlserver.utils import install_uvloop_event_loop
 
+from .bounded import Bounded, largest
 from .model import MODEL_SETTINGS, SETTINGS, Deployed, RefusedError, folder
 from .tensors import Array, fitted
 
@@ -41,7 +42,10 @@ class OneModelServer(MLServer):  # type: ignore[misc]  # MLServer is in the imag
             repository=self._model_repository, model_registry=self._model_registry
         )
         super()._create_servers()
-        self._rest_server._app.add_event_handler("startup", self._started)
+        app = self._rest_server._app
+        app.add_middleware(Bounded, most=largest())
+        app.router.routes[:] = [route for route in app.router.routes if not route.path.endswith("/docs")]
+        app.add_event_handler("startup", self._started)
 
     def _add_signal_handlers(self) -> None:
         """Until there is something to stop, a signal ends the process: MLServer's own handling would lose it."""
@@ -81,7 +85,8 @@ class DeployedModel(MLModel):  # type: ignore[misc]
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """The outputs of one request."""
         try:
-            inputs = fitted({each.name: decoded(each) for each in payload.inputs}, self._model.inputs)
+            wanted = outputs_of(payload, [tensor.name for tensor in self._model.outputs])
+            inputs = fitted(inputs_of(payload), self._model.inputs)
         except RefusedError as error:
             raise InferenceError(str(error)) from None
         outputs = await asyncio.get_running_loop().run_in_executor(self._worker, self._model.run, inputs)
@@ -89,13 +94,31 @@ class DeployedModel(MLModel):  # type: ignore[misc]
             id=payload.id,
             model_name=self.name,
             model_version=self.version,
-            outputs=[NumpyCodec.encode_output(name, array) for name, array in outputs.items()],
+            outputs=[NumpyCodec.encode_output(name, outputs[name]) for name in wanted],
         )
 
     async def unload(self) -> bool:
         """Ends the thread."""
         self._worker.shutdown()
         return True
+
+
+def outputs_of(payload: InferenceRequest, known: list[str]) -> list[str]:
+    """The names that are asked for: all of them where none is."""
+    names = [each.name for each in payload.outputs or ()]
+    surplus = sorted(set(names) - set(known))
+    if surplus:
+        raise RefusedError(f"no output is called {surplus[0]!r}: the model has {', '.join(known)}")
+    return list(dict.fromkeys(names)) or known
+
+
+def inputs_of(payload: InferenceRequest) -> dict[str, Array]:
+    """The arrays by name; of two of one name, nobody knows which is meant."""
+    names = [each.name for each in payload.inputs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RefusedError(f"the input {twice[0]!r} is given twice")
+    return {each.name: decoded(each) for each in payload.inputs}
 
 
 def decoded(given: RequestInput) -> Array:

@@ -96,6 +96,14 @@ def test_what_the_recipe_answers_for_passes_and_stays_in_the_evidence(lab: Lab) 
     } in answer.evidence["allowed"]  # type: ignore[operator]
 
 
+def test_of_a_large_file_the_beginning_is_read_where_its_name_says_that_it_has_secrets(lab: Lab) -> None:
+    more = "#" * (2 << 20)
+    answer = asked(lab, {"/root/.netrc": f"machine a login b password c\n{more}", "/opt/app/words.txt": more})
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "netrc password in /root/.netrc:1")
+    assert answer.evidence["too_large"] == ["/opt/app/words.txt"]
+    assert answer.evidence["too_large_to_be_read"] == 1
+
+
 def test_folder_that_is_closed_to_everybody_else_is_looked_into_all_the_same(lab: Lab) -> None:
     container = lab.client.api.create_container(
         lab.image({"/srv/locked/key.pem": PEM}),

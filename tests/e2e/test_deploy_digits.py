@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import os
@@ -90,6 +91,11 @@ def stored(image: str) -> Any:
     return json.loads(docker("run", "--rm", image, "cat", "/opt/model/health.json"))
 
 
+def batch_of(number: int) -> Any:
+    """A request of so many empty pictures, three bytes a number."""
+    return {"inputs": [{"name": "digit", "datatype": "FP32", "shape": [number, 1, 8, 8], "data": [0] * 64 * number}]}
+
+
 def near(have: list[float], want: list[float]) -> bool:
     """The same but for another processor's kernels; written out, because it is asked ten thousand times."""
     return len(have) == len(want) and all(abs(a - b) < 0.5 for a, b in zip(have, want, strict=True))
@@ -147,6 +153,44 @@ def test_what_does_not_fit_is_the_caller_s_fault_and_the_server_goes_on(server: 
     status, told = server.ask("POST", "/v2/models/deploy-digits-int8/infer", {"inputs": inputs})
     assert 400 <= status < 500, told
     assert server.ready()
+
+
+def test_an_output_that_it_does_not_have_is_refused(server: Server, stored: Any) -> None:
+    status, told = server.ask("POST", stored["path"], {**stored["request"], "outputs": [{"name": "mood"}]})
+    assert (status, told) == (400, {"error": "no output is called 'mood': the model has output"})
+
+
+def test_an_input_that_is_given_twice_is_refused(server: Server, stored: Any) -> None:
+    status, told = server.ask("POST", stored["path"], {"inputs": stored["request"]["inputs"] * 2})
+    assert (status, told) == (400, {"error": "the input 'digit' is given twice"})
+
+
+def test_a_request_that_is_too_large_is_refused_and_the_server_goes_on(server: Server, stored: Any) -> None:
+    status, told = server.ask("POST", stored["path"], batch_of(60_000))
+    assert (status, told["error"][:37]) == (413, "a request may have 4194304 bytes: MOD")
+    assert server.ask("POST", stored["path"], stored["request"])[0] == 200
+
+
+def test_a_compressed_request_is_refused_before_it_is_unpacked(server: Server, stored: Any) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("POST", stored["path"], gzip.compress(b" " * 10**8), {"Content-Encoding": "gzip"})
+    assert connection.getresponse().status == 415
+    connection.close()
+    assert server.ready()
+
+
+def test_the_largest_requests_find_room_in_512_mb_and_many_at_once_wait(server: Server, stored: Any) -> None:
+    """Of zeros, so that as many samples as can be are in four MiB."""
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: server.ask("POST", stored["path"], batch_of(21_000)), range(8)))
+    assert {status for status, _ in answers} == {200}
+    assert answers[0][1]["outputs"][0]["shape"] == [21_000, 10]
+    assert not json.loads(docker("inspect", server.container))[0]["State"]["OOMKilled"]
+
+
+@pytest.mark.parametrize("path", ["/v2/docs", "/v2/models/deploy-digits-int8/docs"])
+def test_no_page_that_loads_scripts_from_elsewhere_is_served(server: Server, path: str) -> None:
+    assert server.ask("GET", path)[0] == 404
 
 
 @pytest.mark.parametrize("what", ["load", "unload"])

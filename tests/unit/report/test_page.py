@@ -247,3 +247,34 @@ def test_host_that_proved_a_check_is_named() -> None:
     proof = Proof(engine="Engine 28", host="gpu-3")
     words = Parsed(page(examples.report(examples.result("nvidia-smi", proven=proof)))).words
     assert "Answered by Engine 28 on gpu-3, where it could be proven." in words
+
+
+def test_the_page_says_who_can_prove_what_is_unproven() -> None:
+    unproven = examples.report(examples.result("nvidia-smi", Outcome.UNPROVEN))
+    said = "What is unproven, builder prove demo --engine ssh://HOST asks on a host that can."
+    assert said in Parsed(page(unproven)).words
+    assert "builder prove" not in page(examples.report(examples.result("python")))
+
+
+def test_tags_stand_once() -> None:
+    report = examples.report(examples.result("python"))
+    assert Parsed(page(report, seal=examples.seal(report))).words.count("demo:latest") == 1
+
+
+def test_what_was_tried_is_a_table_where_nothing_was_timed() -> None:
+    rows = [
+        {"scheme": "dynamic int8", "sqnr_db": 12.0, "problems": ["too far"]},
+        {"scheme": "static int8", "sqnr_db": 41.2},
+    ]
+    result = examples.result("model", evidence={"scheme": "static int8", "tried": rows})
+    words = Parsed(page(examples.report(result))).words
+    assert "No check of this report quantized a model." not in words
+    assert "quantization SQNR, dB out of bounds dynamic int8 12.0 too far static int8 (chosen) 41.2" in words
+
+
+def test_a_carried_result_may_have_been_asked_by_another_engine() -> None:
+    own, carried = examples.result("python"), examples.result("cuda", image=examples.OLDER)
+    assert (
+        "Engine 26.1.5; what is carried over, perhaps on another" in Parsed(page(examples.report(own, carried))).words
+    )
+    assert "carried over" not in page(examples.report(own))

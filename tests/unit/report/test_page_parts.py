@@ -14,8 +14,10 @@ from builder.models.report import Outcome
 from builder.report import words
 from builder.report.certificates import certificates, common_name
 from builder.report.evidence import evidence
+from builder.report.provenance import LayerSeen
 from builder.report.quality import quality
 from builder.report.sizes import NARROW, WIDE, layers, packages, squares
+from builder.report.tried import tried
 from builder.report.verdict import verdict
 
 # the verdict
@@ -40,10 +42,10 @@ def test_verdict_says_what_passed_and_what_did_not(outcomes: str, word: str, sai
     assert (got.word, got.sentence) == (word, f"{said}. Image aaaaaaaaaaaa was given no tag by this report.")
 
 
-def test_verdict_names_the_tags_of_this_very_report() -> None:
+def test_verdict_knows_whether_this_very_report_gave_tags() -> None:
     report, other = examples.report(examples.result("x")), examples.report(examples.result("y"))
     tagged = verdict(report, created=None, seal=examples.seal(report)).sentence
-    assert tagged == "The one check passed. Image aaaaaaaaaaaa is tagged demo:1.0 and demo:latest."
+    assert tagged == "The one check passed. Image aaaaaaaaaaaa is tagged."
     assert "was given no tag by this report" in verdict(report, created=None, seal=examples.seal(other)).sentence
 
 
@@ -259,3 +261,48 @@ def test_colours_are_told_apart(scheme: str, ink: str, paper: str, least: float)
 def test_contrast_is_computed_as_the_standard_does() -> None:
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # known to fail AA by a hair
+
+
+# what was tried while a model was made
+
+
+TRIED: dict[str, Any] = {
+    "scheme": "static int8",
+    "tried": [
+        {"scheme": "dynamic int8", "sqnr_db": 12.25, "size_ratio": 0.3, "problems": ["SQNR is 12.2 dB, at least 20"]},
+        {"scheme": "static int8", "sqnr_db": 41.2, "agreement": 0.9972, "size_ratio": 0.264, "problems": []},
+    ],
+}
+
+
+def test_what_was_tried_has_a_column_for_what_was_measured() -> None:
+    (table,) = tried(examples.report(examples.result("python"), examples.result("model", evidence=TRIED)))
+    assert (table.check, table.headings) == ("model", ("SQNR, dB", "agreement", "size ratio"))
+    assert [(way.scheme, way.cells, way.chosen, way.problems) for way in table.ways] == [
+        ("dynamic int8", ("12.2", "", "0.300"), False, "SQNR is 12.2 dB, at least 20"),
+        ("static int8", ("41.2", "99.7%", "0.264"), True, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "evidence", [{}, {"tried": []}, {"tried": "all"}, {"tried": [1, "x"]}, {"scheme": "none", "tried": None}]
+)
+def test_evidence_without_such_rows_gives_no_table(evidence: dict[str, Any]) -> None:
+    assert tried(examples.report(examples.result("model", evidence=evidence))) == ()
+
+
+def test_a_row_that_means_harm_is_shown_as_it_is() -> None:
+    rows = [{"scheme": ["x"], "sqnr_db": True, "problems": [7, "a"]}, {"sqnr_db": float("nan")}]
+    (table,) = tried(examples.report(examples.result("model", evidence={"tried": rows})))
+    assert [(way.scheme, way.cells, way.problems) for way in table.ways] == [
+        ("['x']", ("",), "a"),
+        ("None", ("nan",), ""),
+    ]
+
+
+def test_a_layer_s_title_does_not_say_its_name_again() -> None:
+    seen = [
+        LayerSeen(name=name, title=title, digest="", size=1, artifacts=1)
+        for name, title in (("wheel-torch", "torch 2.8.0"), ("trust", "The CA bundle"), ("apt", "apt"))
+    ]
+    assert [bar.title for bar in layers(seen).bars] == ["2.8.0", "The CA bundle", ""]

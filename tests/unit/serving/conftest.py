@@ -70,6 +70,50 @@ def few():
 
 def broken():
     return {}["absent"]
+
+
+def newer():
+    """In an opset that no runtime knows yet."""
+    given = model()
+    given.opset_import[0].version = 99
+    return given
+
+
+def words():
+    """Takes the numbers of four words."""
+    given = model()
+    table = numpy_helper.from_array(RANDOM.randn(64, 16).astype("float32"), "table")
+    given.graph.initializer.append(table)
+    nodes = [
+        helper.make_node("Gather", ["table", "words"], ["vectors"]),
+        helper.make_node("ReduceMean", ["vectors"], ["measured"], axes=[1], keepdims=0),
+        *given.graph.node,
+    ]
+    taken = helper.make_tensor_value_info("words", TensorProto.INT64, ["batch", 4])
+    del given.graph.node[:], given.graph.input[:]
+    given.graph.node.extend(nodes)
+    given.graph.input.append(taken)
+    return given
+
+
+def short_numbers():
+    return numpy.random.RandomState(2).randint(0, 64, (128, 4)).astype("int32")
+
+
+def halves():
+    return short_numbers() + 0.5
+
+
+def narrow():
+    return samples()[:, :8]
+
+
+def ragged():
+    return [[1.0], [1.0, 2.0]] * 32
+
+
+def one_hot():
+    return samples(), numpy.eye(4)[numpy.zeros(256, int)]
 '''
 
 

@@ -87,19 +87,67 @@ REFUSED = {
     "other runtime": ({"onnxruntime": "1.2.3"}, "the image has onnxruntime 1.2.3, what would measure it "),
     "unknown scheme": ({"scheme": "int3"}, "scheme 'int3' is none of auto, none, static int8, "),
     "absent file": ({"factory": None, "onnx": "gone.onnx"}, "gone.onnx is no ONNX model: "),
+    "new opset": (
+        {"factory": "recipe:newer"},
+        "recipe:newer has opset 99, the image's onnxruntime knows ",
+    ),
+    "absent samples": ({"calibration": "gone.npz"}, "make_model: gone.npz is not among the recipe's files"),
+    "no archive": ({"calibration": "text.npz"}, "make_model: text.npz"),
+    "objects": (
+        {"calibration": "objects.npz"},
+        "objects.npz: Object arrays cannot be loaded when allow_pickle=False: save arrays of numbers",
+    ),
+    "wrong width": (
+        {"calibration": "recipe:narrow"},
+        "what recipe:narrow gives does not fit the model: measured: expected float32 (samples, 16), seen float32 (128",
+    ),
+    "wrong rank": (
+        {"calibration": "recipe:samples", "evaluation": "deep.npz"},
+        "deep.npz gives does not fit the model: measured: expected float32 (samples, 16), seen float32 (64, 1, 16)",
+    ),
+    "fractions for numbers": (
+        {"factory": "recipe:words", "calibration": "recipe:halves"},
+        "what recipe:halves gives does not fit the model: words: expected int64 (samples, 4), seen float32 (64, 4)",
+    ),
+    "different lengths": (
+        {"calibration": "recipe:ragged"},
+        "recipe:ragged gives lists of different lengths: every sample has the same shape",
+    ),
+    "labels": (
+        {"calibration": "recipe:one_hot"},
+        "recipe:one_hot gives labels of shape (256, 4): a number for each sample is needed",
+    ),
     "wrong samples": ({"calibration": "wrong.npz"}, "wrong.npz gives other; the model has measured"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_made_is_said_in_a_line(case: str, workshop: Workshop, tmp_path: Path) -> None:
-    numpy.savez(workshop.root / "sources" / "wrong.npz", other=numpy.zeros((64, 16), "float32"))
+    sources = workshop.root / "sources"
+    numpy.savez(sources / "wrong.npz", other=numpy.zeros((64, 16), "float32"))
+    numpy.savez(sources / "objects.npz", measured=numpy.array([[1], [1, 2]], dtype=object))
+    numpy.savez(sources / "deep.npz", measured=numpy.ones((64, 1, 16), "float32"))
+    (sources / "text.npz").write_text("no archive")
     changed, message = REFUSED[case]
     done = workshop.make(tmp_path / "out", **changed)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("make_model: ")
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_shorter_whole_numbers_become_those_that_the_model_takes(workshop: Workshop, tmp_path: Path) -> None:
+    done = workshop.make(tmp_path / "out", factory="recipe:words", calibration="recipe:short_numbers", scheme="none")
+    assert done.returncode == 0, done.stderr
+    with numpy.load(tmp_path / "out" / "answers.npz") as answers:
+        assert answers["input/words"].dtype == "int64"
+
+
+def test_the_size_that_passes_its_gate_is_the_shipped_model_s(made: Path) -> None:
+    manifest = json.loads((made / "manifest.json").read_bytes())
+    (chosen,) = (row for row in manifest["tried"] if row["scheme"] == manifest["scheme"])
+    fp32, int8 = manifest["quality"]["fp32_bytes"], (made / "model.onnx").stat().st_size
+    assert chosen["size_ratio"] == manifest["quality"]["size_ratio"] == round(int8 / fp32, 3)
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(workshop: Workshop, made: Path) -> None:

@@ -66,6 +66,7 @@ def test_serving_adds_its_command() -> None:
     plain, served = (runtime_files(python="/p", serve=serve) for serve in (False, True))
     assert {s.path for s in served} - {s.path for s in plain} == {
         "/opt/builder/bin/serve",
+        "/opt/builder/serving/bounded.py",
         "/opt/builder/serving/runtime.py",
         "/opt/builder/serving/serve.py",
     }

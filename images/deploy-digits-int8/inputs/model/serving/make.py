@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .command import run
 from .job import AS_IS, AUTO, Job
-from .model import RefusedError
+from .model import CALL, RefusedError, Tensor
 
 if TYPE_CHECKING:
     from .sources import Samples
@@ -35,8 +36,6 @@ ON_X86 = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORET
 COLUMNS = ("sqnr_db", "centred_sqnr_db", "min_cosine", "agreement", "accuracy_drop", "int8_weights", "size_ratio")
 MIN_SENSITIVITY_DB = -40
 """A model whose outputs differ by less than a hundredth of their size ignores its input."""
-CALL = 32
-"""Samples in one call of a model that takes any number."""
 
 
 def main(arguments: list[str]) -> int:
@@ -76,15 +75,22 @@ def made(job: Job, sources: Path, out: Path, work: Path) -> int:
     """The folder, or the table of what was tried."""
     import onnx
 
-    from .canonical import canonical, data
+    from .finishing import finished
     from .folder import tensors, write
 
     engine: Any = importlib.import_module(".quantization", __package__)
     subject = exported(engine, job, sources, work)
     source, facts, quality = subject.plain, dict(subject.facts), dict(subject.facts["quality"])
     facts.update(scheme=AS_IS, tried=[])
-    if job.scheme != AS_IS:
-        rows = searched(engine, job, subject)
+    before = source.stat().st_size
+
+    def finish(path: str) -> None:
+        finished(path, subject.feeds, engine.newest()["ir_version"])
+
+    if job.scheme == AS_IS:
+        finish(str(source))
+    else:
+        rows = searched(engine, job, subject, finish)
         chosen = next((row for row in rows if row.get("chosen")), None)
         if chosen is None:
             print(table(rows), file=sys.stderr)
@@ -93,15 +99,11 @@ def made(job: Job, sources: Path, out: Path, work: Path) -> int:
         facts.update(scheme=chosen["scheme"], tried=tried)
         quality.update({k: chosen[k] for k in COLUMNS if k in chosen})
         source = Path(chosen["path"])
-    final = canonical(onnx.load(str(source)), engine.newest()["ir_version"])
-    onnx.checker.check_model(final, full_check=True)
-    model = data(final)
-    same_answers(str(source), model, subject.feeds)
-    before = subject.plain.stat().st_size
+    model = source.read_bytes()
     quality.update(bytes=len(model), fp32_bytes=before, size_ratio=round(len(model) / before, 3))
     session = engine.session(model)
     facts.update(inputs=tensors(session.get_inputs()), outputs=tensors(session.get_outputs()))
-    facts.update(described(final), quality=quality, versions=versions())
+    facts.update(described(onnx.load_model_from_string(model)), quality=quality, versions=versions())
     write(out, model, job, facts, subject.measured)
     print(json.dumps({"scheme": facts["scheme"], **quality}, sort_keys=True))
     return 0
@@ -109,11 +111,9 @@ def made(job: Job, sources: Path, out: Path, work: Path) -> int:
 
 def exported(engine: Any, job: Job, sources: Path, work: Path) -> Subject:
     """The recipe's model as fp32 ONNX, compared with torch where it is torch's, and known to heed its input."""
-    import onnx
-
     from . import exporting
-    from .canonical import canonical, data
-    from .sources import divided, samples
+    from .canonical import data
+    from .sources import divided, fitting, samples
 
     exporting.seeded(job.seed)
     came = exporting.origin(job, sources)
@@ -124,30 +124,58 @@ def exported(engine: Any, job: Job, sources: Path, work: Path) -> Subject:
         calibration, held_out = divided(job.calibration, calibration)
     newest, plain = engine.newest(), work / "plain.onnx"
     if came.torch is None:
+        exporting.known_opset(came.onnx, newest["opset"], str(job.onnx or job.factory))
         plain.write_bytes(data(came.onnx))
     else:
         exporting.exported(came.torch, held_out.part(slice(0, 2)).inputs, plain, newest["opset"])
-    plain.write_bytes(data(canonical(onnx.load(str(plain)), newest["ir_version"], node_names=True)))
-    engine.made_loadable(str(plain), newest["ir_version"])
-
-    session = engine.session(str(plain))
+    session = loaded(engine, plain, newest["ir_version"], str(job.onnx or job.factory))
+    wanted = inputs_of(session)
+    calibration = fitting(job.calibration, calibration, wanted)
+    held_out = fitting(job.evaluation or job.calibration, held_out, wanted)
     size, whole = call_size(session)
     if min(len(calibration), len(held_out)) < size * whole:
         raise RefusedError(f"the model takes {size} samples at once: there are too few")
     feeds = held_out.feeds(size, whole)
     measured = held_out.part(slice(0, size * len(feeds)))
-    have = want = engine.answers(session, feeds)
+    try:
+        have = want = engine.answers(session, feeds)
+    except Exception as error:  # the runtime's own, which differ between its versions
+        raise RefusedError(f"the model fails on what {job.calibration} gives: {exporting.said(error)}") from error
     quality: dict[str, Any] = {"samples": len(measured)}
     if came.torch is not None:
         want = exporting.reference(came.torch, feeds)
         quality["fp32_error"] = float(f"{exporting.parity(have, want):.2g}")
     quality["sensitivity_db"] = engine.sensitivity_db(want)
     if measured.labels is not None:
+        if want[0].ndim != 2:
+            raise RefusedError(f"there are labels, but the model's first output is no row of scores: {want[0].shape}")
         quality["accuracy"] = round(float((want[0].argmax(1) == measured.labels).mean()), 4)
     if quality["sensitivity_db"] < MIN_SENSITIVITY_DB:
         raise RefusedError(f"the model ignores its input: {quality['sensitivity_db']} dB between samples")
     facts = {"reference": "onnx" if came.torch is None else "torch", "gates": dict(job.gates), "quality": quality}
     return Subject(plain, calibration.feeds(size, whole), measured, feeds, want, facts)
+
+
+def loaded(engine: Any, plain: Path, newest_ir: int, name: str) -> Any:
+    """A session of the fp32 model, its file canonical but for the nodes' names, which quantizers ask for."""
+    import onnx
+
+    from .canonical import canonical, data
+    from .exporting import said
+
+    try:
+        plain.write_bytes(data(canonical(onnx.load(str(plain)), newest_ir, node_names=True)))
+        engine.made_loadable(str(plain), newest_ir)
+        return engine.session(str(plain))
+    except Exception as error:  # the checker's and the runtime's own, in their own classes
+        raise RefusedError(f"{name}: the runtime does not take the model: {said(error)}") from error
+
+
+def inputs_of(session: Any) -> tuple[Tensor, ...]:
+    """What the model takes."""
+    from .folder import tensors
+
+    return tuple(Tensor(one["name"], one["dtype"], tuple(one["shape"])) for one in tensors(session.get_inputs()))
 
 
 def call_size(session: Any) -> tuple[int, bool]:
@@ -157,7 +185,7 @@ def call_size(session: Any) -> tuple[int, bool]:
     return (fixed[0], True) if fixed else (CALL, False)
 
 
-def searched(engine: Any, job: Job, subject: Subject) -> list[dict[str, Any]]:
+def searched(engine: Any, job: Job, subject: Subject, finish: Callable[[str], None]) -> list[dict[str, Any]]:
     """Every configuration that was tried; what none suits, and kernels that cannot be trusted, are refused."""
     wrong = engine.known_answer_problems()
     if wrong:
@@ -175,6 +203,7 @@ def searched(engine: Any, job: Job, subject: Subject) -> list[dict[str, Any]]:
         want=subject.want,
         labels=subject.measured.labels,
         bounds=dict(job.gates),
+        finish=finish,
         timed=False,
     )
     rows: list[dict[str, Any]] = engine.searched(task, configurations)
@@ -193,24 +222,6 @@ def table(rows: list[dict[str, Any]]) -> str:
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
     text += [f"{row['scheme']}: {'; '.join(row['problems'])}" for row in rows]
     return "\n".join(["make_model: no int8 form of the model passes its gates", *text])
-
-
-def same_answers(before: str, after: bytes, feeds: list[Any]) -> None:
-    """Nothing but names and texts may have changed.
-
-    Asked without the runtime's optimizations, which fuse by the order of names: a transformer's sums then end in other
-    last digits.
-    """
-    import numpy
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    sessions = [onnxruntime.InferenceSession(m, options, providers=["CPUExecutionProvider"]) for m in (before, after)]
-    for feed in feeds:
-        if not all(numpy.array_equal(*pair) for pair in zip(*(s.run(None, feed) for s in sessions))):
-            raise RuntimeError("the canonical model gives other outputs than the one that it was made from")
 
 
 def described(model: Any) -> dict[str, Any]:

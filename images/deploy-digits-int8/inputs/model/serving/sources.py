@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy
 
-from .model import RefusedError
+from .model import RefusedError, Tensor, described
+from .tensors import fit
 
 Array = Any
 LEAST = 32
@@ -55,8 +57,7 @@ def samples(reference: str, sources: Path, names: tuple[str, ...]) -> Samples:
     """The samples of a function or a .npz file; names are the model's inputs, empty where it has none yet."""
     labels = None
     if reference.endswith(".npz"):
-        with numpy.load(sources / reference, allow_pickle=False) as stored:
-            given: Any = {name: stored[name] for name in stored.files}
+        given: Any = stored(reference, sources)
         labels = given.pop("labels", None)
     else:
         given = called(reference, sources)
@@ -64,12 +65,47 @@ def samples(reference: str, sources: Path, names: tuple[str, ...]) -> Samples:
             given, labels = given
     if not isinstance(given, Mapping):
         given = {names[0] if names else "input": given}
-    inputs = {name: _plain(array) for name, array in given.items()}
-    found = Samples(inputs, None if labels is None else _plain(labels))
+    try:
+        inputs = {name: _plain(array) for name, array in given.items()}
+        found = Samples(inputs, None if labels is None else _plain(labels))
+    except ValueError:
+        raise RefusedError(f"{reference} gives lists of different lengths: every sample has the same shape") from None
     _sound(reference, found)
     if names and set(inputs) != set(names):
         raise RefusedError(f"{reference} gives {', '.join(inputs)}; the model has {', '.join(names)}")
     return found
+
+
+def stored(reference: str, sources: Path) -> dict[str, Array]:
+    """The arrays of a .npz file by name."""
+    try:
+        with numpy.load(sources / reference, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise RefusedError(f"{reference} is not among the recipe's files") from None
+    except (OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise RefusedError(f"{reference} is no .npz file: {error}") from None
+    except ValueError as error:  # pickled objects, which nobody else's file may have
+        raise RefusedError(f"{reference}: {error}: save arrays of numbers, all samples of one shape") from None
+
+
+def fitting(reference: str, found: Samples, wanted: tuple[Tensor, ...]) -> Samples:
+    """The samples in the types that the model takes, as its image will take them; what differs is named."""
+    inputs = {}
+    for tensor in wanted:
+        if tensor.name not in found.inputs:
+            raise RefusedError(
+                f"{reference} gives {', '.join(found.inputs)}; the model has no other input {tensor.name}"
+            )
+        array = found.inputs[tensor.name]
+        free = Tensor(tensor.name, tensor.dtype, ("samples", *tensor.shape[1:]))
+        try:
+            if array.ndim != len(free.shape):
+                raise RefusedError(f"{tensor.name}: expected {free}, seen {described(array.dtype, array.shape)}")
+            inputs[tensor.name] = fit(free, array)
+        except RefusedError as error:
+            raise RefusedError(f"what {reference} gives does not fit the model: {error}") from None
+    return Samples(inputs, found.labels)
 
 
 def _plain(value: Any) -> Array:
@@ -86,6 +122,10 @@ def _sound(reference: str, found: Samples) -> None:
         raise RefusedError(f"{reference} gives arrays of different lengths: {', '.join(str(len(a)) for a in arrays)}")
     if not all(numpy.isfinite(array).all() for array in arrays):
         raise RefusedError(f"{reference} gives numbers that are not finite")
+    if found.labels is not None and found.labels.ndim != 1:
+        raise RefusedError(
+            f"{reference} gives labels of shape {found.labels.shape}: a number for each sample is needed"
+        )
 
 
 def divided(job_calibration: str, found: Samples) -> tuple[Samples, Samples]:

@@ -17,6 +17,8 @@ examples:
 
 It loads one model when it starts: the protocol's routes that load and unload models are refused.
 MODEL_THREADS (default 1), MLSERVER_HOST, MLSERVER_HTTP_PORT, MLSERVER_GRPC_PORT change what their names say.
+A request over HTTP may have 4 MiB: MODEL_MAX_REQUEST_BYTES (MLSERVER_GRPC_MAX_MESSAGE_LENGTH for gRPC) sets another
+limit. Read as JSON a byte takes up to twenty of memory; long batches are inferred piece by piece.
 MLSERVER_METRICS_ENDPOINT=/metrics adds Prometheus' metrics on MLSERVER_METRICS_PORT (8082).
 """
 DEFAULTS = {
