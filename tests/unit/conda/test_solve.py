@@ -143,3 +143,31 @@ def test_a_record_that_cannot_be_read_is_told_and_no_crash(tmp_path: Path, wrong
         "a record of the repodata cannot be read",
         "conda-forge/linux-64",
     )
+
+
+SHAPE = "says that it is of {}, which has no such file"
+
+
+@pytest.mark.parametrize("subdir", ["noarch", "osx-64"])
+def test_a_record_that_says_it_is_of_another_subdir_is_not_locked(tmp_path: Path, subdir: str) -> None:
+    """It would be compared with what other mirrors have there: nothing."""
+    parts = [part(tmp_path, record("a", "1", subdir=subdir)), part(tmp_path, source="conda-forge/noarch")]
+    with pytest.raises(LockError, match=SHAPE.format(f"conda-forge/{subdir}")) as caught:
+        names(parts, asked("a"))
+    assert caught.value.where == "conda-forge/linux-64"
+
+
+def test_a_record_that_borrows_a_file_name_of_its_subdir_is_not_locked(tmp_path: Path) -> None:
+    forged, real = record("a", "1", subdir="noarch", sha256="12" * 32), record("a", "1", subdir="noarch")
+    parts = [part(tmp_path, forged), part(tmp_path, real, source="conda-forge/noarch")]
+    with pytest.raises(LockError, match=SHAPE.format("conda-forge/noarch")):
+        names(parts, asked("a"))
+
+
+@pytest.mark.parametrize("base_url", ["https://elsewhere.test/c", "../noarch"])
+def test_repodata_that_keeps_its_packages_elsewhere_is_refused(tmp_path: Path, base_url: str) -> None:
+    one = part(tmp_path, record("a", "1"))
+    one.path.write_text(one.path.read_text().replace('"info": {', f'"info": {{"base_url": "{base_url}", '))
+    with pytest.raises(LockError, match="keeps its packages elsewhere, which is not followed") as caught:
+        names([one], asked("a"))
+    assert str(caught.value.seen).startswith("base_url: https://")
