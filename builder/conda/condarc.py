@@ -33,7 +33,7 @@ def condarc(recipe: Recipe, channels: tuple[str, ...], roots: Mapping[str, tuple
         recipe=recipe.name,
         channels=channels,
         defaults=[urls[0] for name, urls in known.items() if name.startswith("pkgs/")],
-        custom=[(name, _above(name, urls[0])) for name, urls in known.items() if not name.startswith("pkgs/")],
+        custom=[(name, _above(name, urls[0])) for name, urls in known.items()],
         mirrored=_mirrored(channels, known),
         bundle=BUNDLE,
         accepted=_accepted(recipe.conda) if any(name.startswith("pkgs/") for name in channels) else "",

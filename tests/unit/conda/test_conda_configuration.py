@@ -116,7 +116,7 @@ def test_channels_of_anaconda_are_what_defaults_means() -> None:
     asked = recipe(accept_terms=True, accepted_by="Ann\nExample", accepted_on="2026-11-23")
     text = condarc(asked, ("pkgs/main",), {"pkgs/main": MAIN})
     assert read(text)["default_channels"] == list(MAIN)
-    assert "custom_channels" not in read(text)
+    assert read(text)["custom_channels"] == {"pkgs/main": "https://mirror.example/anaconda"}
     assert "# Anaconda's terms of service were accepted for this image in the recipe, by Ann Example on 2026" in text
     assert read(text)["plugins"] == {"auto_accept_tos": True}
 
