@@ -23,7 +23,7 @@ MIRRORS: Final = f"{CONDA}/etc/builder/mirrors.json"
 """What the plugin reads; its own folder is found by `sys.prefix`."""
 
 PLUGIN: Final = "builder_failover"
-MODULES: Final = ("__init__.py", "adapter.py", "hook.py")
+MODULES: Final = ("__init__.py", "adapter.py", "hook.py", "index.py")
 PLUGIN_VERSION: Final = "1.0"
 PYPI: Final = "pypi"
 

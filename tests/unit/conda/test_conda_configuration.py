@@ -212,6 +212,7 @@ def test_files_beside_conda() -> None:
         f"{site}/builder_failover/__init__.py",
         f"{site}/builder_failover/adapter.py",
         f"{site}/builder_failover/hook.py",
+        f"{site}/builder_failover/index.py",
     ]
     assert {file.mode for file in files} == {0o644}
     assert json.loads(files[2].content) == {"channels": {"conda-forge": list(TWO)}}
