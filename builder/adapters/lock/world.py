@@ -30,6 +30,9 @@ class Mirrors(Protocol):
     def roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of any source of a lock."""
 
+    def agent(self, name: str, source: str) -> str | None:
+        """What to be called there."""
+
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source at all."""
 
