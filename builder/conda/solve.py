@@ -171,8 +171,8 @@ def _refuse_stray(record: RepoDataRecord, package: CondaPackage, listed: Sequenc
         raise LockError(
             f"the record of {record.file_name} says that it is of {package.artifact.source}, which has no such file",
             where=f"{package.artifact.source.rpartition('/')[0]}/{read.removeprefix(record.channel or '')}",
-            remedy="a mirror serves the repodata of another platform, or a forged one: take the recipe's mirrors one by "
-            "one, and leave that one out",
+            remedy="a mirror serves the repodata of another platform, or a forged one: lock with each of the recipe's "
+            "mirrors alone, and leave that one out",
         )
     if read != own:
         raise LockError(

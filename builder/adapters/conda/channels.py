@@ -68,7 +68,7 @@ class MirroredChannels:
         return gathered
 
     def _carrying(self, source: str, mirrors: tuple[str, ...], where: str) -> list[str]:
-        """Those of the recipe's mirrors that have a channel. Raises RecipeError when there is none."""
+        """Those of the recipe's mirrors that have a channel. Raises RecipeError when there is none, HostError."""
         names = [name for name in dict.fromkeys(mirrors) if self._mirrors.carries(name, source)]
         if not names:
             channel = source.rpartition("/")[0]
@@ -78,6 +78,8 @@ class MirroredChannels:
                 seen=f"mirrors: {', '.join(mirrors)}",
                 remedy=f"add one that does: {', '.join(self._mirrors.carrying(source))}",
             )
+        if len(names) == 1:
+            self._mirrors.roots(names[0], source)  # what is wrong with it says more than that no mirror is left
         return names
 
 
