@@ -86,12 +86,12 @@ def solve(parts: Sequence[Part], asked: CondaAsked, *, keep: Sequence[CondaPacka
     return Solution(packages=tuple(sorted(found, key=lambda p: p.name)), newest=max(stamps, default=None))
 
 
-def hashes(part: Part, packages: Sequence[CondaPackage]) -> dict[str, str]:
-    """By file name: the SHA-256 that this repodata has of those packages that it lists and that are of its subdir."""
+def listed(part: Part, packages: Sequence[CondaPackage]) -> dict[str, tuple[str, int | None]]:
+    """By file name: SHA-256 and size that this repodata has of those packages that it lists and are of its subdir."""
     own = [p for p in packages if p.artifact.source == part.source]
     with _opened(part) as data:
         records = (record for package in own for record in _same({part.source: data}, package))
-        return {record.file_name: record.sha256.hex() for record in records if record.sha256}
+        return {record.file_name: (record.sha256.hex(), record.size) for record in records if record.sha256}
 
 
 def fault(part: Part) -> str | None:

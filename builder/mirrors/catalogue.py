@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -91,6 +91,17 @@ class Mirrors:
         while (entry := self._catalogue.get(seen[-1])) and source in entry.behind and entry.behind[source] not in seen:
             seen.append(entry.behind[source])
         return seen[-1]
+
+    def independent_first(self, names: Sequence[str], source: str) -> list[str]:
+        """The names, the first of each backend before all others: two that one backend answers for agree always.
+
+        source: as in `conda-forge/linux-64`.
+        """
+        first: dict[str, str] = {}
+        for name in names:
+            real = OFFICIAL if name == UPSTREAM and self.is_official(source) else name
+            first.setdefault(self.backend(real, source.rpartition("/")[0]), name)
+        return sorted(names, key=lambda name: name not in first.values())
 
     def agent(self, name: str, source: str) -> str | None:
         """What a client calls itself there: as the mirror wants it, else as conda, of conda's own files."""

@@ -40,6 +40,9 @@ class Roots(Protocol):
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source. Raises RecipeError for a mirror that does not exist."""
 
+    def independent_first(self, names: Sequence[str], source: str) -> list[str]:
+        """The names, one of each backend before all others."""
+
     def carrying(self, source: str) -> tuple[str, ...]:
         """The names of all that carry a source."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builder.conda.solve import Part, fault, hashes, solve
+from builder.conda.solve import Part, fault, listed, solve
 from builder.errors import LockError
 from builder.models.lock import CondaPackage
 from builder.models.resolved import CondaAsked
@@ -122,7 +122,7 @@ def test_hashes_are_of_the_very_files_that_are_asked_for(tmp_path: Path) -> None
     own = part(tmp_path, record("a", "1.0"), record("b", "1.0"))
     packages = solve([own], asked("a", "b"), keep=(), where="r").packages
     other = part(tmp_path, record("a", "1.0", sha256="ff" * 32), record("b", "2.0"))
-    assert hashes(other, packages) == {"a-1.0-0.conda": "ff" * 32}
+    assert listed(other, packages) == {"a-1.0-0.conda": ("ff" * 32, 10)}
 
 
 def test_garbled_json_is_a_fault_and_json_is_none(tmp_path: Path) -> None:

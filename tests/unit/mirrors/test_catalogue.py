@@ -178,6 +178,16 @@ def test_what_this_host_has_over_plain_http_is_not_asked() -> None:
     assert caught.value.seen == "http://conda.test/plain"
 
 
+def test_of_mirrors_with_one_backend_the_first_is_asked_before_the_others() -> None:
+    assert CONDA.independent_first(["two", "one", "three"], "conda-forge/noarch") == ["two", "three", "one"]
+    assert CONDA.independent_first(["upstream", "official", "one"], "pkgs/main/noarch") == [
+        "upstream",
+        "one",
+        "official",
+    ]
+    assert CONDA.independent_first(["upstream", "official"], "own/noarch") == ["upstream", "official"]
+
+
 @pytest.mark.parametrize(
     ("name", "source", "agent"),
     [
