@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from builder.errors import RecipeError
+from builder.trust.layout import BUNDLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from builder.models.recipe import Conda, Recipe
-
-BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""The image's one CA bundle."""
 
 
 def condarc(recipe: Recipe, channels: tuple[str, ...], roots: Mapping[str, tuple[str, ...]]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from builder.conda.condarc import BUNDLE, refuse_unsafe
+from builder.conda.condarc import refuse_unsafe
+from builder.trust.layout import BUNDLE
 
 RETRIES = 1
 """How often pip asks an index again where it has others to ask; its own default is 5.

@@ -14,8 +14,8 @@ from farm import Farm
 from farm.channel import Channel
 from farm.fixtures import small_channel  # noqa: F401 - a fixture
 
-from builder.conda.condarc import BUNDLE
 from builder.conda.pip_conf import pip_conf
+from builder.trust.layout import BUNDLE
 
 pytestmark = [
     pytest.mark.network,
