@@ -302,7 +302,7 @@ def test_package_that_is_bad_everywhere_is_given_up(client: Client, tmp_path: Pa
 
 
 STANDIN = Path(__file__).parents[1] / "farm" / "standin"
-"""What stands in for conda: the real one cannot be had here."""
+"""What stands in for conda, which is on no package index; test_real_conda.py asks a real one where there is one."""
 
 ENTRY = "import sys; sys.prefix = sys.argv[1]; from conda.cli import main; sys.exit(main(sys.argv[2:]))"
 

@@ -63,6 +63,13 @@ def test_the_first_channel_that_has_a_name_is_the_only_one_for_it(tmp_path: Path
     assert found == ["a 1.0", "b 1.0"]
 
 
+def test_a_label_of_a_channel_is_solved_and_locked_as_that(tmp_path: Path) -> None:
+    label = "nvidia/label/cuda-12.8.0"
+    parts = [part(tmp_path, record("a", "1"), source=f"{label}/linux-64")]
+    (found,) = solve(parts, asked("a", channels=(label,)), keep=(), where="r").packages
+    assert found.artifact.source == f"{label}/linux-64"
+
+
 def test_virtual_packages_are_the_images_and_nobody_elses(tmp_path: Path) -> None:
     parts = [part(tmp_path, record("old", "1", "__glibc >=2.17"), record("new", "1", "__glibc >=2.40"))]
     assert names(parts, asked("old")) == ["old 1"]
