@@ -77,7 +77,7 @@ def probe(
     Exit code 5 when nobody gives one of the things asked for.
 
     Examples: `builder mirrors probe`, `builder mirrors probe tuna nju --channel conda-forge --quick`,
-    `builder mirrors probe --recipe train-py39-cu128 --json`.
+    `builder mirrors probe --recipe train-py39-cpu --json`.
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.errors import Fault, NetworkError
@@ -119,7 +119,7 @@ def independence(
     Follows redirects and compares who answers in the end, at which address and with which certificate.
 
     Examples: `builder mirrors independence tuna ustc nju`, `builder mirrors independence --offline`,
-    `builder mirrors independence --recipe train-py39-cu128`.
+    `builder mirrors independence --recipe train-py39-cpu`.
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.cli.display import table
