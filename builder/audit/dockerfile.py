@@ -162,7 +162,7 @@ def _with_line(text: Fragment, instruction: Instruction, hits: Iterator[Hit]) ->
     begin, end = instruction.whole
     end += len((re.compile(r"\r\n|\r|\n").match(text.text, end) or [""])[0])
     for hit in hits:
-        yield hit if hit.edits else replace(hit, edits=text.edit(begin, end))
+        yield replace(hit, edits=text.edit(begin, end)) if hit.alone else hit
 
 
 def _with_pair(rest: Fragment, pair: re.Match[str], hits: Iterator[Hit]) -> Iterator[Hit]:
@@ -171,7 +171,7 @@ def _with_pair(rest: Fragment, pair: re.Match[str], hits: Iterator[Hit]) -> Iter
         begin -= 1
     edits: tuple[Edit, ...] = rest.edit(begin, end) or rest.edit(*pair.span())
     for hit in hits:
-        yield hit if hit.edits else replace(hit, edits=edits)
+        yield replace(hit, edits=edits) if hit.alone else hit
 
 
 def _copied(instruction: Instruction) -> Iterator[tuple[str, Fragment]]:

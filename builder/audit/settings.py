@@ -212,7 +212,7 @@ def environment_file(text: Fragment) -> Iterator[Hit]:
             value = found[2].strip("'\"") if found[2][:1] in ("'", '"') else found[2].partition(" #")[0]
             whole = text.part(begin + found.start(1), begin + found.end(2))
             for hit in variable_hits(found[1], value, whole):
-                edits = hit.edits or removal(text, begin)
+                edits = removal(text, begin) if hit.alone else hit.edits
                 yield Hit(rule=hit.rule, at=hit.at, seen=hit.seen, wins=hit.wins, edits=edits)
 
 

@@ -248,6 +248,7 @@ SOUND: tuple[Example, ...] = tuple(
         ("ci.yml", "name: curl -k\nsteps:\n  - name: do not curl -k\n    run: curl https://x  # not -k\n"),
         ("ci.yml", "{{ template }}: [\nrun: curl -k x\n"),
         ("Makefile", "# curl -k\nx:\n\t@echo curl -k\n"),
+        ("a.sh", "help='Options: --trusted-host HOST'; CURL_HELP='write curl --insecure'; CURL_OPTS='-o k'\n"),
         ("README.md", "curl -k https://x\nssl_verify: false\n"),
     )
 )

@@ -57,6 +57,15 @@ def mended(path: str, text: str, around: Surroundings = Surroundings()) -> str: 
         ("Dockerfile", "ENV A=1 \\\n    GIT_SSL_NO_VERIFY=1 \\\n    B=2\n", "ENV A=1 \\\n    B=2\n"),
         ("Dockerfile", 'CMD ["curl", "-k", "https://x"]\n', 'CMD ["curl", "https://x"]\n'),
         (".env", "A=1\nUV_INSECURE_HOST=a\nB=2\n", "A=1\nB=2\n"),
+        ("Dockerfile", 'ENV GOFLAGS="-mod=vendor -insecure" B=2\n', 'ENV GOFLAGS="-mod=vendor" B=2\n'),
+        ("Dockerfile", "ENV CURL_OPTS=-fsSLk\n", "ENV CURL_OPTS=-fsSL\n"),
+        ("Dockerfile", "FROM x\nENV CURL_OPTS=-k\n", "FROM x\n"),
+        (
+            ".env",
+            'MAVEN_OPTS="-Dmaven.wagon.http.ssl.insecure=true -Xmx2g"\nPIP_OPTS="--no-cache-dir --trusted-host h"\n',
+            'MAVEN_OPTS="-Xmx2g"\nPIP_OPTS="--no-cache-dir"\n',
+        ),
+        ("a.sh", "export PIP_OPTS='--trusted-host a --trusted-host b -q'\n", "export PIP_OPTS='-q'\n"),
     ],
 )
 def test_a_fix_is_the_smallest_change(path, before, after):
@@ -90,6 +99,19 @@ def test_what_has_no_safe_fix_stays_and_stays_a_finding():
     text = "channels: [http://own.example/x]\n"
     done = fix(".condarc", text, examine(".condarc", text))
     assert (done.after, done.gone, done.diff) == (text, (), "")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("Dockerfile", "ENV PIP_INDEX_URL=http://own.example/simple\n"),
+        ("Dockerfile", "ARG PIP_INDEX_URL=http://own.example/simple\nENV A=1 NPM_CONFIG_REGISTRY=http://own.example\n"),
+        (".env", "PIP_EXTRA_INDEX_URL=http://own.example/simple\n"),
+    ],
+)
+def test_an_index_is_never_taken_away_what_stood_there_would_come_from_elsewhere(path, text):
+    assert examine(path, text)
+    assert mended(path, text) == text
 
 
 def test_an_exception_with_a_reason_is_not_mended():

@@ -46,9 +46,7 @@ def test_every_watched_variable_names_a_rule():
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_every_watched_variable_is_found_in_a_script_and_in_a_dockerfile(name):
-    bad = next(
-        v for v in ("0", "false", "true", "off", "x", "-insecure", "ssl.insecure=true") if WATCHED[name][0].breaks(v)
-    )
+    bad = next(v for v in ("0", "false", "true", "off", "x") if WATCHED[name][0].breaks(v))
     assert [f.rule for f in examine("a.sh", f"export {name}={bad}\n")] == [WATCHED[name][0].rule]
     assert [f.rule for f in examine("Dockerfile", f"ENV {name}={bad}\n")] == [WATCHED[name][0].rule]
 
