@@ -11,9 +11,10 @@ from builder.audit.condarc_hits import condarc_hits
 from builder.audit.dockerfile import dockerfile_hits
 from builder.audit.finding import Finding, Hit, by_place
 from builder.audit.kinds import Kind, kind_of
+from builder.audit.parse import refusal
 from builder.audit.pythonfile import python_hits
 from builder.audit.rules import RULES
-from builder.audit.script import Reader, script_hits
+from builder.audit.script import Reader, script_hits, suspicious
 from builder.audit.surroundings import ANYWHERE, Surroundings
 from builder.audit.text import Fragment, Source, joined
 from builder.audit.yamlfile import yaml_hits
@@ -97,7 +98,8 @@ def _hits(text: Fragment, path: str, kind: Kind, around: Surroundings, *, depth:
         if inner is not None and depth == 0:
             yield from _hits(content, target, inner, around, depth=1)
 
-    yield from _read(text, path, kind, around, written)
+    read = _read(text, path, kind, around, written)
+    yield from read if depth == 0 else (hit for hit in read if hit.rule != "AUDIT002")  # a script writes it in pieces
     if kind is not Kind.PYTHON and depth == 0:
         yield from _addresses(text, kind)
 
@@ -124,7 +126,12 @@ def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: 
         case _:
             hits = _SIMPLE[kind](text)
     yield from hits
+    if kind in _LINEWISE and _is_asked(kind, text.text) and (refused := refusal(kind, text.text)):
+        yield refused.hit(text)
 
+
+_LINEWISE: Final = (Kind.DAEMON, Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES)
+"""Read line by line though there is a parser for them: it has no places."""
 
 _SIMPLE: Final = {
     Kind.REQUIREMENTS: settings.requirements,
@@ -142,6 +149,11 @@ _SIMPLE: Final = {
     Kind.MAVEN: settings.by_lines(settings.MAVEN),
     Kind.ENVIRONMENT: settings.environment_file,
 }
+
+
+def _is_asked(kind: Kind, text: str) -> bool:
+    """A project's file that is broken elsewhere is not the audit's business; what only sets up Docker is."""
+    return bool(text.strip()) and (kind is Kind.DAEMON or suspicious(text))
 
 
 def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:

@@ -23,14 +23,20 @@ _DEPTH: Final = 4  # of `sh -c` within `sh -c`
 _SUSPICIOUS: Final = re.compile(
     r"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
     r"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
-    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|[\s=]['\"]?-[a-z#]*k|accept_tos"
+    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|accept_tos"
 )
 """In small letters; a script with none of these has no finding, and is not parsed."""
+
+_CLUSTER: Final = re.compile(r"(?<![\w-])-[a-z#]*k")
+_CLUSTER_OF: Final = ("curl", "conda", "mamba")
+"""Whose `-k` matters; `pytest -k` is in every second workflow."""
 
 
 def suspicious(text: str) -> bool:
     """Whether it is worth parsing."""
-    return _SUSPICIOUS.search(text.lower()) is not None
+    small = text.lower()
+    named = any(name in small for name in _CLUSTER_OF)
+    return _SUSPICIOUS.search(small) is not None or (named and _CLUSTER.search(small) is not None)
 
 
 def script_hits(script: Fragment, written: Reader, depth: int = 0) -> Iterator[Hit]:

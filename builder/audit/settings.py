@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -196,12 +195,6 @@ def daemon_json(text: Fragment) -> Iterator[Hit]:
     found = re.search(r'"insecure-registries"\s*:\s*\[([^\]]*)\]', text.text)
     if found and found[1].strip():
         yield Hit(rule="DOCKER001", at=text.at(found.start()), seen=" ".join(found[0].split()))
-    try:
-        json.loads(text.text)
-    except (ValueError, RecursionError) as error:
-        at = min(getattr(error, "pos", 0), max(len(text.text) - 1, 0))
-        if text.text.strip():
-            yield Hit(rule="AUDIT002", at=text.at(at), seen=str(error).split(":")[0])
 
 
 def environment_file(text: Fragment) -> Iterator[Hit]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from builder.audit.commands import channel_hits
-from builder.audit.condarc import too_deep
-from builder.audit.finding import Hit
+from builder.audit.finding import Edit, Hit
+from builder.audit.parse import UnreadableError, yaml_documents
 from builder.audit.script import Reader, script_hits, suspicious
 from builder.audit.text import Fragment, joined
 from builder.audit.urls import plain
@@ -31,19 +33,16 @@ _VARIABLES: Final = ("env", "environment", "variables", "build-args")
 
 
 def yaml_hits(text: Fragment, written: Reader) -> Iterator[Hit]:
-    """Every finding of the file; nothing where it is no YAML (a template of it)."""
-    if too_deep(text.text) or not suspicious(text.text):
+    """Every finding of the file."""
+    if not suspicious(text.text):
         return
-    from ruamel.yaml import YAML  # noqa: PLC0415 - not on the path of `builder --help`
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
     try:
-        documents = list(YAML(typ="safe", pure=True).compose_all(text.text))
-    except (YAMLError, ValueError, RecursionError, AttributeError, TypeError, KeyError, IndexError, AssertionError):
+        documents = yaml_documents(text.text)
+    except UnreadableError as error:
+        yield error.hit(text)
         return
     for document in documents:
-        if document is not None:
-            yield from _below(text, document, "", written)
+        yield from _below(text, document, "", written)
 
 
 def _below(text: Fragment, root: Any, key: str, written: Reader) -> Iterator[Hit]:
@@ -61,7 +60,8 @@ def _below(text: Fragment, root: Any, key: str, written: Reader) -> Iterator[Hit
         elif node.id == "sequence":
             waiting += [(item, key) for item in reversed(node.value)]
             if key in _WORDS and all(n.id == "scalar" for n in node.value):
-                yield from script_hits(_together(text, node.value), written)
+                for hit in script_hits(_together(text, node.value), written):
+                    yield replace(hit, edits=_of_items(text, node.value, hit.edits))
         else:
             yield from _scalar_hits(text, node, key, written)
 
@@ -95,6 +95,18 @@ def _together(text: Fragment, items: list[Any]) -> Fragment:
         parts.append(text.part(begin, end) if quoted and needs else scalar(text, item))
         parts.append(Fragment(" ", (0,), (text.at(end),)))
     return joined(parts)
+
+
+def _of_items(text: Fragment, items: list[Any], edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """An edit that empties an item takes the item away, with what parts it from the one before: no hole is left."""
+    for before, item in pairwise(items):
+        inside = scalar(text, item)
+        for edit in edits:
+            if edit.start <= inside.at(0) and inside.at(len(inside.text)) <= edit.end and not edit.new:
+                start, end = before.end_mark.index, item.end_mark.index
+                between = text.text[start : item.start_mark.index]
+                return text.edit(start, end) if re.fullmatch(r"[\s,-]*", between) else ()
+    return edits
 
 
 def scalar(text: Fragment, node: Any) -> Fragment:

@@ -136,6 +136,10 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example(".curlrc", "silent\ninsecure\n", "2:1"),
         Example("ci.yml", "steps:\n  - run: |\n      echo hi\n      curl -k https://x\n", "4:12"),
         Example("ci.yml", 'services: {x: {command: ["curl", "-k", "https://x"]}}\n', "1:35"),
+        Example("ci.yml", 'services: {x: {command: ["curl","-k","https://x"]}}\n', "1:34"),
+        Example(
+            "a.yaml", "{{- if .x }}\ncommand:\n  {{- with .y }}\n  - curl\n  - -k\n  - {{ . }}\n{{ end }}\n", "5:5"
+        ),
         Example("bin/get", "#!/usr/bin/env bash\ncurl -k https://x\n", "2:6"),
     ),
     "WGET001": (
@@ -193,7 +197,13 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("ci.yml", "env: {MAVEN_OPTS: '-Xmx1g -Dmaven.wagon.http.ssl.insecure=true'}\n", "1:7"),
     ),
     "AUDIT001": (Example("a.sh", "curl -k https://x  # builder-audit: allow CURL001\n", "1:22"),),
-    "AUDIT002": (Example("daemon.json", '{"debug": tru}\n', "1:11"),),
+    "AUDIT002": (
+        Example("daemon.json", '{"debug": tru}\n', "1:11"),
+        Example("ci.yml", "x: 1\nrun: [curl -k x\n", "3:1"),
+        Example("a.yaml", "{{- if }}\n- {{ x }}\nrun: curl -k x\n", "3:1"),
+        Example("pyproject.toml", "[tool.uv]\nallow-insecure-host = a\n", "2:1"),
+        Example("x.py", "import requests\nprint 'python 2', requests.get(u, verify=False)\n", "2:1"),
+    ),
 }
 
 SOUND: tuple[Example, ...] = tuple(
@@ -244,9 +254,10 @@ SOUND: tuple[Example, ...] = tuple(
         ("pyproject.toml", '[project.urls]\nurl = "http://home.example"\n[tool.other]\nallow-insecure-host = ["a"]\n'),
         ("daemon.json", '{"insecure-registries": []}\n'),
         ("x.py", "# verify=False\nx = 'verify=False'\njwt.decode(t, verify=False)\nrequests.get(u, verify=ca)\n"),
-        ("x.py", "print 'python 2', requests.get(u, verify=False)\n"),
+        ("x.py", "print 'python 2', requests.get(u)\n"),
         ("ci.yml", "name: curl -k\nsteps:\n  - name: do not curl -k\n    run: curl https://x  # not -k\n"),
-        ("ci.yml", "{{ template }}: [\nrun: curl -k x\n"),
+        ("ci.yml", "{{ template }}: [\nrun: sort -k x\n"),
+        ("a.sh", "echo 'a: [curl -k' > ci.yml; echo ']' >> ci.yml\n"),
         ("Makefile", "# curl -k\nx:\n\t@echo curl -k\n"),
         ("a.sh", "help='Options: --trusted-host HOST'; CURL_HELP='write curl --insecure'; CURL_OPTS='-o k'\n"),
         ("README.md", "curl -k https://x\nssl_verify: false\n"),

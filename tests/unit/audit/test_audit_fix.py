@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rule_examples import BROKEN
 
@@ -65,6 +67,12 @@ def mended(path: str, text: str, around: Surroundings = Surroundings()) -> str: 
             'MAVEN_OPTS="-Dmaven.wagon.http.ssl.insecure=true -Xmx2g"\nPIP_OPTS="--no-cache-dir --trusted-host h"\n',
             'MAVEN_OPTS="-Xmx2g"\nPIP_OPTS="--no-cache-dir"\n',
         ),
+        ("c.yml", 'command: [curl, -k, "u"] # c\n', 'command: [curl, "u"] # c\n'),
+        ("c.yml", "args:\n  - curl\n  - -k\n  - u\n", "args:\n  - curl\n  - u\n"),
+        ("c.yml", "args:\n  - curl # c\n  - -k\n", "args:\n  - curl # c\n  - -k\n"),
+        ("c.yml", "args:\n  - sh\n  - -c\n  - curl -k u\n", "args:\n  - sh\n  - -c\n  - curl u\n"),
+        ("c.yml", "args: [curl, -fsk, u]\n", "args: [curl, -fs, u]\n"),
+        ("c.yml", "run: curl -k\n", "run: curl\n"),
         ("a.sh", "export PIP_OPTS='--trusted-host a --trusted-host b -q'\n", "export PIP_OPTS='-q'\n"),
     ],
 )
@@ -99,6 +107,13 @@ def test_what_has_no_safe_fix_stays_and_stays_a_finding():
     text = "channels: [http://own.example/x]\n"
     done = fix(".condarc", text, examine(".condarc", text))
     assert (done.after, done.gone, done.diff) == (text, (), "")
+
+
+def test_no_fix_is_written_after_which_the_file_could_be_read_no_more():
+    text = "command: [curl, -k, u]\n"
+    (finding,) = examine("c.yml", text)
+    hole = replace(finding, edits=(Edit(start=16, end=18),))  # `[curl, , u]` is no YAML
+    assert fix("c.yml", text, [hole]).after == text
 
 
 @pytest.mark.parametrize(
