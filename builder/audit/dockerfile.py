@@ -181,9 +181,12 @@ def _copied(instruction: Instruction) -> Iterator[tuple[str, Fragment]]:
             yield words[-1], content
 
 
+_COPIES = re.compile(r"^\s*(?:COPY|ADD)\s", re.IGNORECASE | re.MULTILINE)
+
+
 def copied_files(text: str) -> Iterator[tuple[str, Kind]]:
     """Files of the build's context that COPY or ADD turn into configuration by their new name, and of which kind."""
-    for instruction in instructions(Fragment(text)):
+    for instruction in instructions(Fragment(text)) if _COPIES.search(text) else ():
         words = [w for w in instruction.rest.text.split() if not w.startswith("--")]
         if instruction.name not in ("COPY", "ADD") or instruction.heredocs or "--from" in instruction.rest.text:
             continue

@@ -14,8 +14,9 @@ from builder.audit.kinds import Kind, kind_of
 from builder.audit.parse import refusal
 from builder.audit.pythonfile import python_hits
 from builder.audit.rules import RULES
-from builder.audit.script import Reader, script_hits, suspicious
+from builder.audit.script import Reader, script_hits
 from builder.audit.surroundings import ANYWHERE, Surroundings
+from builder.audit.suspicion import suspicious
 from builder.audit.text import Fragment, Source, joined
 from builder.audit.yamlfile import yaml_hits
 

@@ -10,6 +10,7 @@ from typing import Final
 from builder.audit.commands import command_hits
 from builder.audit.finding import Hit
 from builder.audit.shell import Assignment, Command, Written, parsed
+from builder.audit.suspicion import marks
 from builder.audit.text import Fragment
 from builder.audit.variables import variable_hits
 
@@ -20,30 +21,9 @@ _SHELLS: Final = ("sh", "bash", "dash", "zsh", "ash", "su", "runuser")
 _DEPTH: Final = 4  # of `sh -c` within `sh -c`
 
 
-_SUSPICIOUS: Final = re.compile(
-    r"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
-    r"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
-    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|accept_tos"
-)
-"""In small letters; a script with none of these has no finding, and is not parsed."""
-
-_CLUSTER: Final = re.compile(r"(?<![\w-])-[a-z#]*k")
-_CLUSTER_OF: Final = ("curl", "conda", "mamba")
-"""Whose `-k` matters; `pytest -k` is in every second workflow."""
-
-
-def suspicious(text: str) -> bool:
-    """Whether it is worth parsing."""
-    small = text.lower()
-    named = any(name in small for name in _CLUSTER_OF)
-    return _SUSPICIOUS.search(small) is not None or (named and _CLUSTER.search(small) is not None)
-
-
 def script_hits(script: Fragment, written: Reader, depth: int = 0) -> Iterator[Hit]:
     """Every finding of the script; `written` reads what it writes into a file."""
-    if not suspicious(script.text):
-        return
-    for part in parsed(script):
+    for part in parsed(script, marks(script.text)):
         match part:
             case Assignment():
                 whole = script.part(part.start, part.end)

@@ -6,11 +6,12 @@ Comments, strings and the arguments of `echo` are what they are and no commands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from builder.audit.suspicion import is_marked
 from builder.audit.text import Fragment, joined
 
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ class Written:
     heredoc: bool
 
 
-def parsed(script: Fragment) -> Iterator[Command | Assignment | Written]:
-    """All that the script does, in its order."""
+def parsed(script: Fragment, marked: Sequence[int]) -> Iterator[Command | Assignment | Written]:
+    """What the script does at the offsets that are marked, in its order; the rest is passed by."""
+    if not marked:
+        return
     # One byte a character, so that the grammar's offsets are ours; what is not ASCII is a letter of a word to it.
     root = _parser().parse(script.text.encode("ascii", "replace")).root_node
-    for node in _walk(root):
+    for node in _walk(root, marked):
         match node.type:
             case "command" if _name(node, script.text) not in _HARMLESS:
                 yield Command(tuple(_words(node, script)))
@@ -88,12 +91,13 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
-def _walk(root: Node) -> Iterator[Node]:
+def _walk(root: Node, marked: Sequence[int] | None = None) -> Iterator[Node]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        yield node
-        waiting += reversed(node.named_children)
+        if marked is None or is_marked(marked, node.start_byte, node.end_byte):
+            yield node
+            waiting += reversed(node.named_children)
 
 
 def _name(command: Node, text: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from builder.audit.commands import channel_hits
 from builder.audit.finding import Edit, Hit
 from builder.audit.parse import UnreadableError, yaml_documents
-from builder.audit.script import Reader, script_hits, suspicious
+from builder.audit.script import Reader, script_hits
+from builder.audit.suspicion import suspicious
 from builder.audit.text import Fragment, joined
 from builder.audit.urls import plain
 from builder.audit.variables import variable_hits
