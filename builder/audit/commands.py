@@ -214,6 +214,15 @@ def _apt(script: Fragment, words: Words) -> Iterator[Hit]:
             yield hit(script, "APT002", span, without(script, span))
 
 
+def _dnf(script: Fragment, words: Words) -> Iterator[Hit]:
+    yield from flags(script, words, "DNF002", ("--nogpgcheck", "--no-gpgchecks"))
+    for option, value in valued(words, ("--setopt",)):
+        key, _, given = value.text.rpartition("=")
+        rule = {"sslverify": "DNF001", "gpgcheck": "DNF002"}.get(key.rpartition(".")[2])
+        if rule and is_false(given):
+            yield hit(script, rule, option, without(script, option))
+
+
 def _containers(script: Fragment, words: Words) -> Iterator[Hit]:
     for word in words[1:]:
         if re.fullmatch(r"--(src-|dest-)?tls-verify=(false|0)|--insecure(-registry(=.*)?)?", word.text):
@@ -255,6 +264,7 @@ PROGRAMS: Final[dict[str, _Reader]] = {
     "git": _git,
     **dict.fromkeys(("npm", "yarn", "pnpm", "npx"), _npm),
     **dict.fromkeys(("apt", "apt-get", "aptitude"), _apt),
+    **dict.fromkeys(("dnf", "yum", "microdnf", "tdnf"), _dnf),
     **dict.fromkeys(("docker", "podman", "skopeo", "buildah", "dockerd", "nerdctl"), _containers),
     **dict.fromkeys(("mvn", "mvnw", "mvnd"), _maven),
     "go": _go,

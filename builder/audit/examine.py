@@ -41,6 +41,15 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
     return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0), comments=around.comments)
 
 
+def may_matter(path: str, content: bytes) -> bool:
+    """False for a file that is of no kind or surely has no finding, at little cost."""
+    kind = kind_of(path, content[:80])
+    if kind is None or b"\0" in content[:1024]:
+        return False
+    text = content.decode("utf-8", "replace")
+    return _may_matter(text) if kind is Kind.PYTHON else suspicious(text) or urls.may_matter(text)
+
+
 def _may_matter(text: str) -> bool:
     return "builder-audit" in text or (any(w in text for w in _PYTHON_WORDS) and _PYTHON.search(text) is not None)
 
@@ -149,6 +158,8 @@ _SIMPLE: Final = {
     Kind.REGISTRIES: settings.by_lines(settings.REGISTRIES),
     Kind.MAVEN: settings.by_lines(settings.MAVEN),
     Kind.ENVIRONMENT: settings.environment_file,
+    Kind.CONDA_STATE: settings.conda_state,
+    Kind.DNF: settings.by_lines(settings.DNF),
 }
 
 

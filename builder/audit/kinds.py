@@ -27,6 +27,8 @@ class Kind(str, Enum):
     REGISTRIES = "container registries"
     MAVEN = "maven"
     ENVIRONMENT = "environment"
+    CONDA_STATE = "conda's state"
+    DNF = "dnf"
     DOCKERFILE = "Dockerfile"
     MAKEFILE = "Makefile"
     SHELL = "shell"
@@ -54,6 +56,8 @@ _PATTERNS: Final = tuple(
         (Kind.REGISTRIES, r"/containers/registries\.conf(\.d/[^/]+)?$"),
         (Kind.MAVEN, r"(^|/)\.mvn/(maven|jvm)\.config$"),
         (Kind.ENVIRONMENT, r"/etc/environment$|(^|/)\.env(\.[\w-]+)?$|\.env$|/environment\.d/[^/]+\.conf$"),
+        (Kind.CONDA_STATE, r"/conda-meta/state$"),
+        (Kind.DNF, r"(^|/)(yum|dnf)\.conf$|\.repo$"),
         (Kind.DOCKERFILE, r"(^|/)(Dockerfile|Containerfile)([.-][^/]*)?$|\.(dockerfile|Dockerfile|containerfile)$"),
         (Kind.MAKEFILE, r"(^|/)(GNU)?[Mm]akefile$|\.mk$"),
         (Kind.SHELL, r"\.(sh|bash|zsh|ksh)$|(^|/)\.?(bashrc|bash_profile|bash_login|zshrc|zshenv|zprofile|profile)$"),

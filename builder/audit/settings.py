@@ -45,6 +45,11 @@ UV: Final = (
 )
 REGISTRIES: Final = (_line("DOCKER001", r"\s*insecure\s*=\s*true\s*(#.*)?$"),)
 
+DNF: Final = (
+    _line("DNF001", rf"(proxy_)?sslverify\s*=\s*{_OFF}\s*$"),
+    _line("DNF002", rf"(pkg_)?gpgcheck\s*=\s*{_OFF}\s*$"),
+)
+
 _INDEX = re.compile(r"\s*(extra[-_])?(index([-_]url)?|find[-_]links|url|default)\s*[=:]", re.IGNORECASE)
 _REGISTRY = re.compile(r"\s*(@[\w-]+:)?(registry|npmRegistryServer)\s*[=:\s]", re.IGNORECASE)
 
@@ -207,6 +212,12 @@ def environment_file(text: Fragment) -> Iterator[Hit]:
             for hit in variable_hits(found[1], value, whole):
                 edits = removal(text, begin) if hit.alone else hit.edits
                 yield Hit(rule=hit.rule, at=hit.at, seen=hit.seen, wins=hit.wins, edits=edits)
+
+
+def conda_state(text: Fragment) -> Iterator[Hit]:
+    """`conda-meta/state`: the variables that `conda env config vars set` keeps for an environment."""
+    for found in re.finditer(r'"(\w+)"\s*:\s*"((?:\\.|[^"\\])*)"', text.text):
+        yield from variable_hits(found[1], found[2], text.part(*found.span()), wins="set whenever it is activated")
 
 
 def _addresses(text: Fragment, key: re.Pattern[str], rule: str) -> Iterator[Hit]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _WORDS: Final = re.compile(
-    rb"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
+    rb"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-?check|http:|channel|"
     rb"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
     rb"node_tls|sumdb|goflags|ssl[_.]|_ssl|accept_tos"
 )

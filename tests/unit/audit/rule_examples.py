@@ -104,6 +104,7 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("Dockerfile", "FROM x\nENV NODE_TLS_REJECT_UNAUTHORIZED 0\n", "2:5"),
         Example("a.sh", "NODE_TLS_REJECT_UNAUTHORIZED='0' node x.js\n"),
         Example("a.sh", "docker run -e NODE_TLS_REJECT_UNAUTHORIZED=0 x\n", "1:15"),
+        Example("env/conda-meta/state", '{"env_vars": {"NODE_TLS_REJECT_UNAUTHORIZED": "0"}}', "1:15"),
         Example("x.py", "import os\nos.environ['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'\n", "2:1"),
     ),
     "NPM001": (
@@ -161,6 +162,16 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("etc/apt/apt.conf", 'APT { Get { AllowUnauthenticated "true"; }; };\n', "1:13"),
         Example("a.sh", "apt-get install -y --allow-unauthenticated x\n", "1:20"),
         Example("a.sh", "echo 'deb [trusted=yes] https://d.example x main' > /etc/apt/sources.list.d/x.list\n", "1:12"),
+    ),
+    "DNF001": (
+        Example("etc/yum.repos.d/x.repo", "[x]\nbaseurl=https://x\nsslverify=0\n", "3:1"),
+        Example("Dockerfile", "FROM x\nRUN dnf -y --setopt=sslverify=false install x\n", "2:12"),
+        Example("a.sh", "yum install --setopt x.sslverify=0 x\n", "1:13"),
+        Example("a.sh", "echo sslverify=0 >> /etc/yum.conf\n", "1:6"),
+    ),
+    "DNF002": (
+        Example("etc/dnf/dnf.conf", "[main]\ngpgcheck=0\n", "2:1"),
+        Example("a.sh", "yum -y --nogpgcheck install x\n", "1:8"),
     ),
     "UV001": (
         Example("uv.toml", 'allow-insecure-host = ["a.example"]\n'),
@@ -253,6 +264,7 @@ SOUND: tuple[Example, ...] = tuple(
         ("uv.toml", "allow-insecure-host = []\n# allow-insecure-host = ['a']\n"),
         ("pyproject.toml", '[project.urls]\nurl = "http://home.example"\n[tool.other]\nallow-insecure-host = ["a"]\n'),
         ("daemon.json", '{"insecure-registries": []}\n'),
+        ("etc/yum.repos.d/x.repo", "[x]\nsslverify=1\n# gpgcheck=0\nrepo_gpgcheck=0\n"),
         ("x.py", "# verify=False\nx = 'verify=False'\njwt.decode(t, verify=False)\nrequests.get(u, verify=ca)\n"),
         ("x.py", "print 'python 2', requests.get(u)\n"),
         ("ci.yml", "name: curl -k\nsteps:\n  - name: do not curl -k\n    run: curl https://x  # not -k\n"),
