@@ -9,6 +9,7 @@ from typing import Final
 from builder.audit import settings, urls
 from builder.audit.condarc_hits import condarc_hits
 from builder.audit.dockerfile import dockerfile_hits
+from builder.audit.embedded import EMBEDDED, embedded_hits
 from builder.audit.finding import Finding, Hit, by_place
 from builder.audit.kinds import Kind, kind_of
 from builder.audit.parse import refusal
@@ -17,7 +18,7 @@ from builder.audit.rules import RULES
 from builder.audit.script import Reader, script_hits
 from builder.audit.surroundings import ANYWHERE, Surroundings
 from builder.audit.suspicion import suspicious
-from builder.audit.text import Fragment, Source, joined
+from builder.audit.text import Fragment, Source
 from builder.audit.yamlfile import yaml_hits
 
 ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
@@ -38,7 +39,9 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
     kind = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
     if kind is None or (kind is Kind.PYTHON and not _may_matter(text)):
         return ()
-    return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0), comments=around.comments)
+    # npm and git pass a byte order mark by [measured]
+    whole = Fragment(text[1:], (0,), (1,)) if text.startswith("\ufeff") else Fragment(text)
+    return placed(path, text, _hits(whole, path, kind, around, depth=0), comments=around.comments)
 
 
 def may_matter(path: str, content: bytes) -> bool:
@@ -127,10 +130,10 @@ def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: 
             hits = dockerfile_hits(text, written)
         case Kind.SHELL:
             hits = script_hits(text, written)
-        case Kind.MAKEFILE:
-            hits = script_hits(_recipes(text), written)
+        case _ if kind in EMBEDDED:
+            hits = embedded_hits(text, kind, written)
         case Kind.YAML:
-            hits = yaml_hits(text, written)
+            hits = yaml_hits(text, path, written)
         case Kind.PYTHON:
             hits = python_hits(text)
         case _:
@@ -175,17 +178,3 @@ def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:
     for begin, line in text.lines():
         if "://" in line and not (line.lstrip().startswith("#") and kind is not Kind.CONDARC):
             yield from urls.common(text.part(begin, begin + len(line)))
-
-
-def _recipes(text: Fragment) -> Fragment:
-    """The commands of a Makefile: lines behind a tab, without make's own `@`, `-` and `$$`."""
-    parts = []
-    for begin, line in text.lines():
-        if line.startswith("\t"):
-            skip = len(line) - len(line.lstrip("\t@-+ "))
-            parts.append(text.part(begin + skip, begin + len(line)))
-            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
-        elif found := re.match(r"\s*export\s+(?=\w+\s*[:?]?=)", line):
-            parts.append(text.part(begin + found.end(), begin + len(line)))
-            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
-    return joined(parts)

@@ -41,6 +41,8 @@ def yaml_documents(text: str) -> list[Any]:
         raise UnreadableError(0, "brackets within brackets, hundreds deep")
     # libyaml's parser is 12 times as fast, but refuses what conda reads: an address in [ ].
     attempts = [(text, False), (text, True)]
+    if _COMMENT.search(text):
+        attempts.append((_COMMENT.sub(lambda found: " " * len(found[0]), text), False))
     if _ACTION.search(text):
         attempts.append((untemplated(text), False))
     for attempt, pure in attempts:
@@ -51,6 +53,9 @@ def yaml_documents(text: str) -> list[Any]:
             failure = UnreadableError(mark.index if mark else 0, reason or str(error))
     raise failure
 
+
+_COMMENT = re.compile(r"^[ \t]*//[^\n]*", re.MULTILINE)
+"""Of devcontainer.json, which else is YAML as well."""
 
 _ACTION = re.compile(r"\{\{.{0,500}?\}\}|\{%.{0,500}?%\}|\{#.{0,500}?#\}", re.DOTALL)
 """Of a template: Helm's, Jinja's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from form_examples import FORMS
 from rule_examples import BROKEN
 
 from builder.audit.examine import examine
@@ -134,7 +135,7 @@ def test_an_exception_with_a_reason_is_not_mended():
     assert mended("a.sh", text) == text
 
 
-@pytest.mark.parametrize("example", [e for examples in BROKEN.values() for e in examples])
+@pytest.mark.parametrize("example", [e for examples in BROKEN.values() for e in examples] + [e for _, e in FORMS])
 def test_fixes_are_idempotent_and_what_they_mend_is_gone(example):
     before = examine(example.path, example.text)
     once = fix(example.path, example.text, before)
