@@ -44,12 +44,17 @@ _COMMAND_LINE = re.compile(r"\s*(?:-|http\.|(?:\S*/)?(?:curl|wget|pip|python|uv|
 """What a value of options begins with; a sentence that names one does not."""
 
 
+def is_option(name: str, value: str) -> bool:
+    """Whether `option_hits` has something to say of the variable."""
+    return any(option_hits(name, value, Fragment(f"{name}={value}"), ""))
+
+
 def option_hits(name: str, value: str, whole: Fragment, wins: str) -> Iterator[Hit]:
     """The options in a variable's value; `whole` is the assignment as it stands."""
     for option in OPTIONS if _COMMAND_LINE.match(value) else ():
         if option.name.fullmatch(name) and (found := option.pattern.search(value)):
             alone = found[0] == value.strip() and _letter(found) in ("", found[0][1:])
-            edits = () if alone else _without(option, whole, len(name))
+            edits = () if alone else _without(option, whole)
             yield Hit(rule=option.rule, at=whole.at(0), seen=f"{name}={value}", wins=wins, edits=edits, alone=alone)
 
 
@@ -57,9 +62,9 @@ def _letter(found: re.Match[str]) -> str:
     return found[1] if found.re.groups else ""
 
 
-def _without(option: Option, whole: Fragment, after: int) -> tuple[Edit, ...]:
+def _without(option: Option, whole: Fragment) -> tuple[Edit, ...]:
     """Takes the option out of the others with the blanks on one side, or its letter out of the cluster."""
-    found = option.pattern.search(whole.text, after)
+    found = option.pattern.search(whole.text)
     if found is None:
         return ()
     begin, end = found.span(1 if len(_letter(found)) < len(found[0]) - 1 and _letter(found) else 0)

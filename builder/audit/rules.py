@@ -271,6 +271,13 @@ _RULES: Final = (
         "remove it; -Djavax.net.ssl.trustStore names a store with the site's CA",
     ),
     Rule(
+        "TLS001",
+        "a client is told not to verify TLS certificates",
+        _ERROR,
+        _ANYONE,
+        f"remove the flag and give the client the CA; {_DOCTOR}",
+    ),
+    Rule(
         "AUDIT001",
         "an exception without a reason",
         _WARNING,

@@ -9,8 +9,8 @@ from typing import Final
 
 from builder.audit import urls
 from builder.audit.anchors import anchor_hits
-from builder.audit.commands import APT_OFF, APT_UNSIGNED
 from builder.audit.finding import Edit, Hit
+from builder.audit.packagers import APT_OFF, APT_UNSIGNED
 from builder.audit.surroundings import Surroundings
 from builder.audit.text import Fragment, whole_line
 from builder.audit.variables import is_false, is_true, variable_hits

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _WORDS: Final = re.compile(
-    rb"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-?check|http:|channel|"
+    rb"insecure|allowall|verify|git_?config|trusted|strict.?ssl|check.?c|no-ch|--ins|offline|force-yes|unauthenticated|gpg-?check|http:|channel|"
     rb"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
     rb"node_tls|sumdb|goflags|ssl[_.]|_ssl|accept_tos"
 )
@@ -17,6 +17,8 @@ _WORDS: Final = re.compile(
 _CLUSTER: Final = re.compile(rb"(?<![\w-])-[a-z#]*k")
 _CLUSTER_OF: Final = (b"curl", b"conda", b"mamba")
 """Whose `-k` matters."""
+
+_EXPANDED: Final = re.compile(rb"\$\{?\w*(?:arg|opt|flag|param)s?")
 
 _OTHERS: Final = re.compile(rb"\b(?:pytest|sort|make|grep|tar|timeout|cc|ls)\b(?!.*(?:curl|conda|mamba))")
 """Whose `-k` is known to be another: `pytest -k` is in every second workflow."""
@@ -34,6 +36,8 @@ def marks(text: str) -> Sequence[int]:
     if any(name in small for name in _CLUSTER_OF):
         clusters = (match.start() for match in _CLUSTER.finditer(small))
         found += [at for at in clusters if not _OTHERS.search(_command_before(small, at))]
+    if found:  # the options of a command may stand in a variable, which alone says nothing
+        found += [match.start() for match in _EXPANDED.finditer(small)]
     return sorted(found)
 
 

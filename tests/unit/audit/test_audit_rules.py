@@ -29,7 +29,7 @@ def test_what_only_looks_like_it_is_no_finding(example):
 
 
 def test_every_rule_has_an_example():
-    assert set(BROKEN) | ON_A_MACHINE == set(RULES)
+    assert {rule for rule, _ in CASES} | ON_A_MACHINE == set(RULES)
 
 
 def test_the_pre_commit_hook_is_given_every_kind_of_file():
