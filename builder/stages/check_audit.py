@@ -39,7 +39,8 @@ class Auditor(Protocol):
 def audit_key(recipe: Recipe, plan: Plan, image: ImageFacts) -> Sha256:
     """Digest of all that the result depends on."""
     allowed = [a.model_dump() for a in recipe.audit.allow]
-    parts = [AUDIT, audit_digest(), allowed, _environments(plan), image.layers, image.env, image.user, image.workdir]
+    configured = (image.env, image.user, image.workdir, image.commands)
+    parts = [AUDIT, audit_digest(), allowed, _environments(plan), image.layers, *configured]
     return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
 
 

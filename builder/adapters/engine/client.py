@@ -285,8 +285,15 @@ def _image_facts(data: dict[str, Any]) -> ImageFacts:
         labels=tuple(sorted((config.get("Labels") or {}).items())),
         user=config.get("User") or "",
         workdir=config.get("WorkingDir") or "",
+        commands=_commands(config),
         tags=tuple(sorted(data.get("RepoTags") or ())),
     )
+
+
+def _commands(config: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    health = config.get("Healthcheck") or {}
+    given = (("ENTRYPOINT", config.get("Entrypoint")), ("CMD", config.get("Cmd")), ("HEALTHCHECK", health.get("Test")))
+    return tuple((name, tuple(words)) for name, words in given if words)
 
 
 def _layer_sizes(history: list[dict[str, Any]], layers: int) -> tuple[int, ...] | None:
