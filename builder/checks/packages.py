@@ -1,7 +1,7 @@
 # The packages are the lock's, by name and version, and no others: wheels, conda packages, Debian packages. Among the
-# environment's packages and the system's programs is no file of nobody's, and every file for which its package's own record has a hash has that
-# content. The records lie in the image, too: that what was installed is what the lock names is seen to while it is
-# fetched, by the lock's hashes; this sees that nobody changed it afterwards.
+# environment's packages and the system's programs is no file of nobody's, and every file for which its package's own
+# record has a hash has that content. The records lie in the image, too: that what was installed is what the lock names
+# is seen to while it is fetched, by the lock's hashes; this sees that nobody changed it afterwards.
 import os
 import sys
 import time
