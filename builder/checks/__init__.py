@@ -156,6 +156,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "packages": CheckScript(
         title="the packages are the lock's and no others, and their files are as the packages' own records say",
         reads=_ALL_BUT_TRUST,
+        arguments={"allow": judges.reasons},
         given=given.packages,
         sees_all=True,
         parts=("_tree.py", "_owners.py"),

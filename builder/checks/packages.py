@@ -1,7 +1,7 @@
 # The packages are the lock's, by name and version, and no others: wheels, conda packages, Debian packages. Among the
-# environment's packages is no file of nobody's, and every file for which its package's own record has a hash has that
-# content. The records lie in the image, too: that what was installed is what the lock names is seen to while it is
-# fetched, by the lock's hashes; this sees that nobody changed it afterwards.
+# environment's packages and the system's programs is no file of nobody's, and every file for which its package's own
+# record has a hash has that content. The records lie in the image, too: that what was installed is what the lock names
+# is seen to while it is fetched, by the lock's hashes; this sees that nobody changed it afterwards.
 import os
 import sys
 import time
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
         sites,
     )
     from builder.checks._prelude import ARGS, conclude
-    from builder.checks._tree import Tree, first
+    from builder.checks._tree import Tree, excused, first
+
+PROGRAMS = (
+    *("/bin", "/sbin", "/usr/bin", "/usr/sbin"),
+    *("/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/libexec"),
+)
+"""Where shells and programs look before or beside the environment."""
 
 
 def compared(kind: str, have: "Dict[str, str]", want: "Dict[str, str]", whole: bool = True) -> "List[str]":
@@ -71,6 +77,17 @@ def strangers(site: str, records: Records) -> "List[str]":
         text.format(paths[0], " (and {} more in {})".format(len(paths) - 1, top) if len(paths) > 1 else "")
         for top, paths in sorted(found.items())
     ]
+
+
+def strange_programs(records: Records) -> "List[Tuple[str, str]]":
+    """Programs that no package brought, with their paths; a link, as of alternatives, is whose what it leads to is."""
+    found = []
+    for path, status in Tree().walk(tuple(root for root in PROGRAMS if not os.path.islink(root))):
+        if (status.st_mode & 0o170000) == 0o040000 or path.endswith(".pyc") or path in records:
+            continue
+        if not (os.path.islink(path) and os.path.realpath(path) in records):
+            found.append((path, "{} belongs to no package".format(path)))
+    return found
 
 
 class Contents:
@@ -147,6 +164,9 @@ def main() -> None:
     problems += compared("conda package", have, ARGS.get("conda", {}))
     installed = debs()
     problems += compared("Debian package", installed, ARGS.get("debs", {}), whole)
+    programs = strange_programs(dict(debian, **dict(linked, **plans))) if whole else []
+    strange, vouched = excused(programs, ARGS.get("allow", {}))
+    problems += strange
     recorded = {path: record for one in wheels for path, record in of_wheel(one).items()}
     unread = ["wheel {} has no RECORD".format(one.name) for one in wheels if not os.path.isfile(one.info + "/RECORD")]
     ours = dict(linked, **recorded)
@@ -173,6 +193,7 @@ def main() -> None:
         by_size_alone=contents.unhashed,
         without_hash=contents.nameless,
         largest=weights(ours),
+        allowed=vouched,
     )
 
 

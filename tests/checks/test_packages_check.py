@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
 
 import pytest
-from image_lab import Files, Lab
+from image_lab import Files, Lab, Link
 
 from builder.models.report import Outcome
 from builder.stages.answer import Answer
@@ -33,6 +34,24 @@ def test_what_is_locked_passes(lab: Lab) -> None:
     answer = asked(lab)
     assert answer.outcome is Outcome.PASS, answer
     assert answer.summary.startswith("1 wheels, 0 conda packages and ")
+
+
+def test_program_that_no_package_brought_fails_unless_the_recipe_answers_for_it(lab: Lab) -> None:
+    """In a base that was made here; a link is whose what it leads to is."""
+    listed = subprocess.run(
+        ["docker", "run", "--rm", lab.rootfs, "dpkg-query", "-W", "-f", "${Package} ${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    whole = {"debs": dict(line.split() for line in listed.splitlines()), "debs_whole": True}
+    files: Files = {"/usr/local/bin/pip": "#!/bin/sh\n", "/usr/bin/own-awk": Link("/etc/alternatives/awk")}
+    assert asked(lab, **whole).outcome is Outcome.PASS
+    answer = asked(lab, files, **whole)
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "/usr/local/bin/pip belongs to no package")
+    allowed = asked(lab, files, **whole, allow={"/usr/local/bin/*": "ours"})
+    assert allowed.evidence["allowed"] == [{"what": "/usr/local/bin/pip belongs to no package", "reason": "ours"}]
+    assert asked(lab, files).outcome is Outcome.PASS  # of another's base nobody knows what belongs there
 
 
 def test_what_differs_from_the_lock_fails_by_name(lab: Lab) -> None:
