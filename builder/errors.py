@@ -70,7 +70,7 @@ class RenderingError(BuilderError):
 
 
 class EngineError(BuilderError):
-    """No container engine answers, or it is too old."""
+    """No container engine answers, it is too old, or it lacks the image that is asked for."""
 
     exit_code, kind = 8, "engine"
 
@@ -94,13 +94,13 @@ class UnprovenError(BuilderError):
 
 
 class DiskError(BuilderError):
-    """Too little room, or a write failed."""
+    """Too little room, or a file cannot be read or written."""
 
     exit_code, kind = 12, "disk"
 
 
 class TagError(BuilderError):
-    """A tag or a push was refused."""
+    """A tag or a push was refused, or nothing is there yet to tag, push or report on."""
 
     exit_code, kind = 13, "tag"
 

@@ -49,6 +49,23 @@ class Project:
         """Every recipe's name, sorted."""
         return tuple(sorted(path.stem for path in (self.root / "recipes").glob("*.yaml")))
 
+    def some_names(self) -> tuple[str, ...]:
+        """As `names`. Raises RecipeError when there is none: a job in the wrong folder has to fail."""
+        if found := self.names():
+            return found
+        raise RecipeError(
+            "there is no recipe here",
+            where=str(self.root / "recipes"),
+            seen=f"in {self.root.absolute()}",
+            remedy=self._elsewhere() or "run it in the folder that has recipes/; `builder new NAME` writes a first one",
+        )
+
+    def locked_names(self) -> tuple[str, ...]:
+        """Those of them that are locked. Raises RecipeError without a recipe, LockError without a lock."""
+        if found := tuple(name for name in self.some_names() if self.lock_path(name).exists()):
+            return found
+        raise LockError("no recipe here is locked", where=str(self.root / "recipes"), remedy="run `builder lock --all`")
+
     def recipe_path(self, name: str) -> Path:
         """Where the recipe of that name is."""
         return self.root / "recipes" / f"{name}.yaml"
@@ -129,11 +146,20 @@ class Project:
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            near = difflib.get_close_matches(name, self.names(), n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"`builder new {name}` writes one to start from"
+            near = difflib.get_close_matches(name, [n for n in self.names() if n != name], n=1)
+            remedy = f"did you mean {near[0]}?" if near else self._elsewhere()
+            remedy = remedy or f"`builder new {name}` writes one to start from"
             raise RecipeError(f"there is no recipe {name!r}", where=str(path), remedy=remedy) from None
         except OSError as error:
             raise RecipeError("the recipe cannot be read", where=str(path), seen=error.strerror) from None
+
+    def _elsewhere(self) -> str:
+        """What to do where the project is a folder further up; empty where it is not."""
+        if not self.names():
+            for parent in self.root.absolute().parents:
+                if any((parent / "recipes").glob("*.yaml")):
+                    return f"run it in {parent}, where recipes/ is"
+        return ""
 
     def _model_files(self, recipe: Path, read: Recipe) -> tuple[Artifact, ...]:
         files = tuple(_model_file(recipe, part) for part in (read.model.paths() if read.model else ()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,11 +21,14 @@ from builder.models.seal import Seal
 from builder.report.junit import junit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from builder.report.provenance import Provenance
 
 M = TypeVar("M", bound=Model)
 
 _LATEST = "latest"
+_LOCK = "lock"
 _NAME = r"[0-9a-f]{64}\.json"
 _PROVENANCE = "provenance.json"
 
@@ -57,6 +62,20 @@ class Reports:
         _write(data.parent / _LATEST, report.image + "\n")
         self.write_page(report)
         return data, xml
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """As long as the `with` block lasts, no other process that asks for it has the recipe's reports to itself.
+
+        Raises DiskError.
+        """
+        path = self.root / "reports" / name / _LOCK
+        with _told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("wb")
+        with file:  # which ends the lock, too
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def write_seal(self, seal: Seal) -> Path:
         """Keeps the seal, and says it on the page of its report. Raises DiskError."""
@@ -153,13 +172,20 @@ def _read(path: Path, model: type[M]) -> M | None:
 
 def _write(path: Path, text: str) -> None:
     """The whole file or none of it, also after a crash."""
-    try:
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
             _replace(path, Path(name), handle, text)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raises DiskError for what the disk refuses."""
+    try:
+        yield
     except OSError as error:
         raise DiskError(
             "cannot keep the report",

@@ -9,15 +9,20 @@ from typing import Final
 from builder.audit import urls
 from builder.audit.conda_value import Verdict, judge
 from builder.audit.finding import Edit, Hit
+from builder.audit.options import option_hits
+from builder.audit.packagers import apt, dnf
 from builder.audit.shell import Word
 from builder.audit.text import Fragment
-from builder.audit.variables import is_false, is_true, variable_hits
+from builder.audit.variables import is_false, variable_hits
 from builder.audit.words import Words, flags, hit, program, unwrapped, valued, without
 
 _CURL_WITH_VALUE: Final = frozenset("AbcCdDeEFhHKmoPQrtTuUwxXyYz")
 _CONDA: Final = ("conda", "mamba", "micromamba")
 _PIP_INDEX: Final = ("-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links")
 
+
+_RUNNING: Final = ("poetry", "pdm", "pipenv", "hatch", "rye", "pixi", "uv")
+"""`poetry run COMMAND`."""
 
 _RUNNERS: Final = (
     *("find", "ssh", "retry", "docker", "podman", "nerdctl", "kubectl"),
@@ -34,6 +39,9 @@ def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
     if name in _RUNNERS:  # the command that they run stands somewhere behind
         inner = next((i for i in range(1, len(words)) if program(words[i:]) in PROGRAMS), len(words))
         yield from command_hits(script, words[inner:])
+    if name in _RUNNING and "run" in [w.text for w in words[1:3]]:
+        inner = next((i for i in range(2, len(words)) if program(words[i:]) in (*PROGRAMS, "python")), len(words))
+        yield from command_hits(script, words[inner:])
     if name == "python" and [w.text for w in words[1:3]] == ["-m", "pip"]:
         name, words = "pip", words[2:]
     if reader := PROGRAMS.get(name):
@@ -46,7 +54,8 @@ def _curl(script: Fragment, words: Words) -> Iterator[Hit]:
         if skip:
             skip = False
             continue
-        if word.text in ("--insecure", "--proxy-insecure"):
+        # curl takes any beginning that is no other option's [7.88, measured]
+        if word.text == "--proxy-insecure" or ("--insecure".startswith(word.text) and len(word.text) > 4):
             yield hit(script, "CURL001", (word,), without(script, (word,)), "a flag beats .curlrc and variables")
         elif re.fullmatch(r"-[A-Za-z0-9:#].*", word.text):
             index, skip = _cluster(word.text)
@@ -76,7 +85,8 @@ _CHECK_OFF = re.compile(r"check_?certificate\s*=\s*(off|0|no)", re.IGNORECASE)
 
 def _wget(script: Fragment, words: Words) -> Iterator[Hit]:
     for i, word in enumerate(words):
-        if word.text.startswith("--no-check-cert"):
+        # getopt takes any beginning that is no other option's [1.21, measured]
+        if word.text.startswith("--no-ch") and "--no-check-certificate".startswith(word.text.partition("=")[0]):
             yield hit(script, "WGET001", (word,), without(script, (word,)))
         elif word.text in ("-e", "--execute") and _CHECK_OFF.fullmatch(" ".join(w.text for w in words[i + 1 : i + 2])):
             yield hit(script, "WGET001", words[i : i + 2], without(script, words[i : i + 2]))
@@ -90,7 +100,10 @@ def _conda(script: Fragment, words: Words) -> Iterator[Hit]:
     if "config" in texts[1:3]:
         yield from _conda_config(script, words)
     elif name != "micromamba":
-        yield from flags(script, words, "CONDA006", ("-k", "--insecure"))
+        for word in words[1:]:
+            if word.text == "--insecure" or (found := re.fullmatch(r"-[CSdfmoqvy]*(k)[CSdfmoqvy]*", word.text)):
+                at = found.start(1) if word.text != "--insecure" and found else 0
+                yield hit(script, "CONDA006", (word,), _cut(script, word, at) if at else without(script, (word,)))
     if name != "conda":
         yield from flags(script, words, "MAMBA001", ("--offline",))
         for option, value in valued(words, ("--ssl-verify",)):
@@ -132,6 +145,11 @@ def channel_hits(channel: Fragment) -> Iterator[Hit]:
         yield Hit(rule="CONDA012", at=channel.at(0), seen=channel.text)
 
 
+def _pipx(script: Fragment, words: Words) -> Iterator[Hit]:  # noqa: ARG001 - as every reader
+    for _, value in valued(words, ("--pip-args",)):
+        yield from option_hits("pip_args", value.text.strip("'\""), value, "")
+
+
 def _pip(script: Fragment, words: Words) -> Iterator[Hit]:
     for option, value in valued(words, ("--trusted-host",)):
         yield hit(script, "PIP001", option, without(script, option), "a flag beats pip.conf and PIP_TRUSTED_HOST")
@@ -161,7 +179,7 @@ def _git(script: Fragment, words: Words) -> Iterator[Hit]:
     for i, word in enumerate(words[:-1]):
         after = words[i + 1]
         key, _, value = after.text.partition("=")
-        if word.text == "-c" and _SSL_VERIFY.fullmatch(key) and is_false(value):
+        if word.text in ("-c", "--config") and _SSL_VERIFY.fullmatch(key) and is_false(value):
             edits = without(script, words[i : i + 2])
             yield hit(script, "GIT001", words[i : i + 2], edits, "-c beats every gitconfig")
         elif _SSL_VERIFY.fullmatch(word.text) and is_false(after.text) and "config" in [w.text for w in words[:i]]:
@@ -186,32 +204,6 @@ def _npm(script: Fragment, words: Words) -> Iterator[Hit]:
             yield from urls.plain(after.fragment, "NPM002")
         elif word.text.startswith(("--registry=", "registry=")):
             yield from urls.plain(word.fragment, "NPM002")
-
-
-APT_OFF: Final = re.compile(r"Acquire::https?::(\S+::)?Verify-(Peer|Host)", re.IGNORECASE)
-APT_UNSIGNED: Final = re.compile(
-    r"APT::Get::AllowUnauthenticated|Acquire::Allow(Weak|Insecure|DowngradeToInsecure)Repositories", re.IGNORECASE
-)
-
-
-def _apt(script: Fragment, words: Words) -> Iterator[Hit]:
-    yield from flags(
-        script,
-        words,
-        "APT002",
-        ("--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories", "--no-gpg-check"),
-    )
-    for i, word in enumerate(words):
-        if word.text in ("-o", "--option"):
-            span, option = words[i : i + 2], " ".join(w.text for w in words[i + 1 : i + 2])
-        else:
-            found = re.match(r"-o|--option=", word.text)
-            span, option = (word,), word.text[found.end() :] if found else ""
-        key, _, value = option.partition("=")
-        if APT_OFF.fullmatch(key) and is_false(value):
-            yield hit(script, "APT001", span, without(script, span))
-        elif APT_UNSIGNED.fullmatch(key) and is_true(value):
-            yield hit(script, "APT002", span, without(script, span))
 
 
 def _containers(script: Fragment, words: Words) -> Iterator[Hit]:
@@ -243,6 +235,25 @@ def _set(script: Fragment, words: Words) -> Iterator[Hit]:
             yield from variable_hits(name, value, script.part(word.start, word.end))
 
 
+_UNVERIFIED: Final = {
+    "aws": re.compile(r"--no-verify-ssl"),
+    "az": re.compile(r"--disable-connection-verification"),
+    "aria2c": re.compile(r"--check-certificate=false"),
+    "gcloud": re.compile(r"--no-verify-ssl"),
+    **dict.fromkeys(("helm", "kubectl", "oc"), re.compile(r"--insecure-skip-tls-verify(=true)?")),
+    **dict.fromkeys(("http", "https"), re.compile(r"--verify=(no|false)")),
+    "ansible-galaxy": re.compile(r"--ignore-certs|-c"),
+}
+"""Clients of one such flag."""
+
+
+def _unverified(script: Fragment, words: Words) -> Iterator[Hit]:
+    pattern = _UNVERIFIED[program(words)]
+    for word in words[1:]:
+        if pattern.fullmatch(word.text):
+            yield hit(script, "TLS001", (word,), without(script, (word,)))
+
+
 _Reader = Callable[[Fragment, Words], Iterator[Hit]]
 
 PROGRAMS: Final[dict[str, _Reader]] = {
@@ -254,8 +265,11 @@ PROGRAMS: Final[dict[str, _Reader]] = {
     "uvx": _uv,
     "git": _git,
     **dict.fromkeys(("npm", "yarn", "pnpm", "npx"), _npm),
-    **dict.fromkeys(("apt", "apt-get", "aptitude"), _apt),
+    **dict.fromkeys(("apt", "apt-get", "aptitude"), apt),
+    **dict.fromkeys(("dnf", "yum", "microdnf", "tdnf"), dnf),
     **dict.fromkeys(("docker", "podman", "skopeo", "buildah", "dockerd", "nerdctl"), _containers),
     **dict.fromkeys(("mvn", "mvnw", "mvnd"), _maven),
     "go": _go,
+    "pipx": _pipx,
+    **dict.fromkeys(_UNVERIFIED, _unverified),
 }

@@ -10,15 +10,17 @@ from typing import Final
 
 from builder.audit.finding import Edit, Hit
 from builder.audit.kinds import CONFIGURATION, Kind, kind_of
+from builder.audit.parse import UnreadableError, yaml_documents
 from builder.audit.script import Reader, script_hits
 from builder.audit.text import Fragment, joined
 from builder.audit.variables import variable_hits
+from builder.audit.yamlnodes import of_items, together
 
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)(?=\s|$)")
 _HEREDOC = re.compile(r"(?<![<\w])<<-?\s*(['\"]?)([A-Za-z_]\w*)\1")
 _ESCAPE = re.compile(r"\s*#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _MOUNTS: Final = re.compile(r"(\s*--\w[\w-]*(=\S+)?)*\s*")
-_SHELL: Final = ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD")
+_SHELL: Final = ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK")
 _PAIR = re.compile(r"""([A-Za-z_]\w*)=("(?:\\.|[^"\\])*"|'[^']*'|(?:\\.|[^\s\\])*)""")
 
 
@@ -36,7 +38,7 @@ class Instruction:
 
 def dockerfile_hits(text: Fragment, written: Reader) -> Iterator[Hit]:
     """Every finding of the file."""
-    for instruction in instructions(text):
+    for instruction in map(_without_onbuild, instructions(text)):
         name = instruction.name
         if name in ("ENV", "ARG"):
             yield from _variables(text, instruction)
@@ -45,6 +47,15 @@ def dockerfile_hits(text: Fragment, written: Reader) -> Iterator[Hit]:
         elif name in ("COPY", "ADD"):
             for target, content in _copied(instruction):
                 yield from written(content, target)
+
+
+def _without_onbuild(instruction: Instruction) -> Instruction:
+    """`ONBUILD ENV A=1` as the instruction that it becomes."""
+    inner = _INSTRUCTION.match(instruction.rest.text)
+    if instruction.name != "ONBUILD" or inner is None:
+        return instruction
+    rest = instruction.rest.part(inner.end(), len(instruction.rest.text))
+    return replace(instruction, name=inner[1].upper(), rest=rest)
 
 
 def instructions(text: Fragment) -> Iterator[Instruction]:
@@ -102,11 +113,11 @@ def _run(instruction: Instruction, written: Reader) -> Iterator[Hit]:
     rest = instruction.rest
     begin = (_MOUNTS.match(rest.text) or re.compile("").match(rest.text)).end()  # type: ignore[union-attr]
     words = rest.part(begin, len(rest.text))
-    if instruction.name in ("ONBUILD", "HEALTHCHECK"):
-        inner = re.match(r"\s*(RUN|CMD)\s+", words.text, re.IGNORECASE)
+    if instruction.name == "HEALTHCHECK":
+        inner = re.match(r"\s*CMD\s+", words.text, re.IGNORECASE)
         words = words.part(inner.end() if inner else 0, len(words.text))
-    if listed := _exec_form(words):
-        yield from script_hits(listed, written)
+    if (listed := _exec_form(words, written)) is not None:
+        yield from listed
         return
     bare = _HEREDOC.sub(lambda m: " " * len(m[0]), words.text)
     if instruction.heredocs and not bare.split(">")[0].strip():  # the heredoc is the script
@@ -124,21 +135,19 @@ def _word(opened: str) -> str:
     return found[2] if found else ""
 
 
-def _exec_form(words: Fragment) -> Fragment | None:
-    """`["curl", "-k", "https://..."]` as a command line; quotes, brackets and commas become blanks."""
+def _exec_form(words: Fragment, written: Reader) -> Iterator[Hit] | None:
+    """The hits of `["curl", "-k", "https://..."]`; None where it is no list of words."""
+    if not words.text.lstrip().startswith("["):
+        return None
     try:
-        listed = json.loads(words.text)
-    except (ValueError, RecursionError):
+        json.loads(words.text)
+        items = yaml_documents(words.text)[0].value  # JSON is YAML, whose parser tells the places
+    except (ValueError, RecursionError, UnreadableError):
         return None
-    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+    if any(item.id != "scalar" for item in items):
         return None
-    if any(re.search(r"\s", item) for item in listed[:-1]) or re.search(r"[,\[\]\\]", "".join(listed)):
-        return None
-    quoted = len(listed) > 1 and bool(re.search(r"\s", listed[-1]))
-    last = words.text.rfind('"', 0, words.text.rfind('"')) if quoted else len(words.text)
-    head = re.sub(r'[\[\]",]', " ", words.text[:last])
-    tail = re.sub(r"[\[\]]", " ", words.text[last:])
-    return Fragment(head + tail, words.starts, words.origins)
+    hits = script_hits(together(words, items), written)
+    return (replace(hit, edits=of_items(words, items, hit.edits)) for hit in hits)
 
 
 def _variables(text: Fragment, instruction: Instruction) -> Iterator[Hit]:
@@ -162,7 +171,7 @@ def _with_line(text: Fragment, instruction: Instruction, hits: Iterator[Hit]) ->
     begin, end = instruction.whole
     end += len((re.compile(r"\r\n|\r|\n").match(text.text, end) or [""])[0])
     for hit in hits:
-        yield hit if hit.edits else replace(hit, edits=text.edit(begin, end))
+        yield replace(hit, edits=text.edit(begin, end)) if hit.alone else hit
 
 
 def _with_pair(rest: Fragment, pair: re.Match[str], hits: Iterator[Hit]) -> Iterator[Hit]:
@@ -171,7 +180,7 @@ def _with_pair(rest: Fragment, pair: re.Match[str], hits: Iterator[Hit]) -> Iter
         begin -= 1
     edits: tuple[Edit, ...] = rest.edit(begin, end) or rest.edit(*pair.span())
     for hit in hits:
-        yield hit if hit.edits else replace(hit, edits=edits)
+        yield replace(hit, edits=edits) if hit.alone else hit
 
 
 def _copied(instruction: Instruction) -> Iterator[tuple[str, Fragment]]:
@@ -181,9 +190,12 @@ def _copied(instruction: Instruction) -> Iterator[tuple[str, Fragment]]:
             yield words[-1], content
 
 
+_COPIES = re.compile(r"^\s*(?:COPY|ADD)\s", re.IGNORECASE | re.MULTILINE)
+
+
 def copied_files(text: str) -> Iterator[tuple[str, Kind]]:
     """Files of the build's context that COPY or ADD turn into configuration by their new name, and of which kind."""
-    for instruction in instructions(Fragment(text)):
+    for instruction in instructions(Fragment(text)) if _COPIES.search(text) else ():
         words = [w for w in instruction.rest.text.split() if not w.startswith("--")]
         if instruction.name not in ("COPY", "ADD") or instruction.heredocs or "--from" in instruction.rest.text:
             continue

@@ -9,13 +9,16 @@ from typing import Final
 from builder.audit import settings, urls
 from builder.audit.condarc_hits import condarc_hits
 from builder.audit.dockerfile import dockerfile_hits
+from builder.audit.embedded import EMBEDDED, embedded_hits
 from builder.audit.finding import Finding, Hit, by_place
 from builder.audit.kinds import Kind, kind_of
+from builder.audit.parse import refusal
 from builder.audit.pythonfile import python_hits
 from builder.audit.rules import RULES
 from builder.audit.script import Reader, script_hits
 from builder.audit.surroundings import ANYWHERE, Surroundings
-from builder.audit.text import Fragment, Source, joined
+from builder.audit.suspicion import suspicious
+from builder.audit.text import Fragment, Source
 from builder.audit.yamlfile import yaml_hits
 
 ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
@@ -36,7 +39,18 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
     kind = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
     if kind is None or (kind is Kind.PYTHON and not _may_matter(text)):
         return ()
-    return placed(path, text, _hits(Fragment(text), path, kind, around, depth=0), comments=around.comments)
+    # npm and git pass a byte order mark by [measured]
+    whole = Fragment(text[1:], (0,), (1,)) if text.startswith("\ufeff") else Fragment(text)
+    return placed(path, text, _hits(whole, path, kind, around, depth=0), comments=around.comments)
+
+
+def may_matter(path: str, content: bytes) -> bool:
+    """False for a file that is of no kind or surely has no finding, at little cost."""
+    kind = kind_of(path, content[:80])
+    if kind is None or b"\0" in content[:1024]:
+        return False
+    text = content.decode("utf-8", "replace")
+    return _may_matter(text) if kind is Kind.PYTHON else suspicious(text) or urls.may_matter(text)
 
 
 def _may_matter(text: str) -> bool:
@@ -97,7 +111,8 @@ def _hits(text: Fragment, path: str, kind: Kind, around: Surroundings, *, depth:
         if inner is not None and depth == 0:
             yield from _hits(content, target, inner, around, depth=1)
 
-    yield from _read(text, path, kind, around, written)
+    read = _read(text, path, kind, around, written)
+    yield from read if depth == 0 else (hit for hit in read if hit.rule != "AUDIT002")  # a script writes it in pieces
     if kind is not Kind.PYTHON and depth == 0:
         yield from _addresses(text, kind)
 
@@ -115,16 +130,21 @@ def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: 
             hits = dockerfile_hits(text, written)
         case Kind.SHELL:
             hits = script_hits(text, written)
-        case Kind.MAKEFILE:
-            hits = script_hits(_recipes(text), written)
+        case _ if kind in EMBEDDED:
+            hits = embedded_hits(text, kind, written)
         case Kind.YAML:
-            hits = yaml_hits(text, written)
+            hits = yaml_hits(text, path, written)
         case Kind.PYTHON:
             hits = python_hits(text)
         case _:
             hits = _SIMPLE[kind](text)
     yield from hits
+    if kind in _LINEWISE and _is_asked(kind, text.text) and (refused := refusal(kind, text.text)):
+        yield refused.hit(text)
 
+
+_LINEWISE: Final = (Kind.DAEMON, Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES)
+"""Read line by line though there is a parser for them: it has no places."""
 
 _SIMPLE: Final = {
     Kind.REQUIREMENTS: settings.requirements,
@@ -141,7 +161,14 @@ _SIMPLE: Final = {
     Kind.REGISTRIES: settings.by_lines(settings.REGISTRIES),
     Kind.MAVEN: settings.by_lines(settings.MAVEN),
     Kind.ENVIRONMENT: settings.environment_file,
+    Kind.CONDA_STATE: settings.conda_state,
+    Kind.DNF: settings.by_lines(settings.DNF),
 }
+
+
+def _is_asked(kind: Kind, text: str) -> bool:
+    """A project's file that is broken elsewhere is not the audit's business; what only sets up Docker is."""
+    return bool(text.strip()) and (kind is Kind.DAEMON or suspicious(text))
 
 
 def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:
@@ -151,17 +178,3 @@ def _addresses(text: Fragment, kind: Kind) -> Iterator[Hit]:
     for begin, line in text.lines():
         if "://" in line and not (line.lstrip().startswith("#") and kind is not Kind.CONDARC):
             yield from urls.common(text.part(begin, begin + len(line)))
-
-
-def _recipes(text: Fragment) -> Fragment:
-    """The commands of a Makefile: lines behind a tab, without make's own `@`, `-` and `$$`."""
-    parts = []
-    for begin, line in text.lines():
-        if line.startswith("\t"):
-            skip = len(line) - len(line.lstrip("\t@-+ "))
-            parts.append(text.part(begin + skip, begin + len(line)))
-            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
-        elif found := re.match(r"\s*export\s+(?=\w+\s*[:?]?=)", line):
-            parts.append(text.part(begin + found.end(), begin + len(line)))
-            parts.append(Fragment("\n", (0,), (text.at(begin + len(line)),)))
-    return joined(parts)

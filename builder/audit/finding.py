@@ -41,6 +41,8 @@ class Hit:
     severity: Severity | None = None
     """The rule's own if None."""
     edits: tuple[Edit, ...] = ()
+    alone: bool = False
+    """Of a variable: it holds nothing but the bypass, and may be taken away whole."""
 
 
 @dataclass(frozen=True, kw_only=True)

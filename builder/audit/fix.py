@@ -10,7 +10,8 @@ from typing import Final
 
 from builder.audit.examine import examine
 from builder.audit.finding import Edit, Finding
-from builder.audit.kinds import Kind
+from builder.audit.kinds import Kind, kind_of
+from builder.audit.parse import refusal
 from builder.audit.surroundings import ANYWHERE, Surroundings
 from builder.audit.urls import masked
 
@@ -42,13 +43,14 @@ def fix(
     mended = text
     if any(f.rule in _UNREADABLE for f in found):
         return Fixed(path=path, before=text, after=text, gone=())
+    parsed_as = kind or kind_of(path, text[:80].encode("utf-8", "replace"))
     for _ in range(_ROUNDS):
         edits = _apart(wide for f in found for e in f.edits if (wide := _widened(mended, e)))
         if not edits:
             break
         mended = applied(mended, edits)
         found = examine(path, mended, kind=kind, around=around)
-        if any(f.rule in _UNREADABLE for f in found):
+        if any(f.rule in _UNREADABLE for f in found) or (parsed_as and refusal(parsed_as, mended)):
             return Fixed(path=path, before=text, after=text, gone=())
     left = [(f.rule, f.seen) for f in found]
     return Fixed(path=path, before=text, after=mended, gone=tuple(f for f in before if (f.rule, f.seen) not in left))

@@ -13,7 +13,7 @@ FOLDERS: Final = ("/etc", "/root", "/home", "/usr/etc", "/usr/local/etc", "/var/
 """Read whole: the system's configuration, and everybody's own."""
 
 PREFIX_FOLDERS: Final = ("etc", "condarc.d")
-PREFIX_FILES: Final = ("pip.conf", ".condarc", "condarc", ".mambarc", "mambarc")
+PREFIX_FILES: Final = ("pip.conf", ".condarc", "condarc", ".mambarc", "mambarc", "conda-meta/state")
 """Of each Python environment and each conda installation: pip's `site` configuration, conda's, git's, npm's."""
 
 PROJECT_FILES: Final = (".npmrc", ".yarnrc", ".yarnrc.yml", "uv.toml", ".env")

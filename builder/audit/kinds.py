@@ -27,8 +27,16 @@ class Kind(str, Enum):
     REGISTRIES = "container registries"
     MAVEN = "maven"
     ENVIRONMENT = "environment"
+    CONDA_STATE = "conda's state"
+    DNF = "dnf"
     DOCKERFILE = "Dockerfile"
     MAKEFILE = "Makefile"
+    JUSTFILE = "justfile"
+    CRON = "crontab"
+    SYSTEMD = "systemd"
+    TOX = "tox"
+    JENKINS = "Jenkinsfile"
+    VAGRANT = "Vagrantfile"
     SHELL = "shell"
     YAML = "yaml"
     PYTHON = "python"
@@ -39,13 +47,13 @@ _PATTERNS: Final = tuple(
     for kind, pattern in (
         (Kind.CONDARC, r"(^|/)\.?(condarc|mambarc)$|/\.?condarc\.d/[^/]+\.ya?ml$|(^|/)\.(conda|mamba)rc\.ya?ml$"),
         (Kind.PIP, r"(^|/)pip\.(conf|ini)$"),
-        (Kind.REQUIREMENTS, r"(^|/)(requirements|constraints)[^/]*\.(txt|in)$|(^|/)requirements/[^/]+\.txt$"),
-        (Kind.GIT, r"(^|/)\.?gitconfig$|/git/config$"),
+        (Kind.REQUIREMENTS, r"(requirements|constraints)[^/]*\.(txt|in)$|(^|/)requirements/[^/]+\.(txt|in)$"),
+        (Kind.GIT, r"(^|/)\.?gitconfig$|(^|/)\.?git/config$"),
         (Kind.NPM, r"(^|/)\.?npmrc$|(^|/)\.yarnrc$"),
         (Kind.YARN, r"(^|/)\.yarnrc\.yml$"),
         (Kind.CURL, r"(^|/)[._]curlrc$|/curlrc$"),
         (Kind.WGET, r"(^|/)\.?wgetrc$"),
-        (Kind.APT, r"(^|/)apt\.conf$|/apt\.conf\.d/[^/]+$"),
+        (Kind.APT, r"(^|/)apt\.conf$|(^|/)apt\.conf\.d/[^/]+$"),
         (Kind.SOURCES, r"(^|/)sources\.list$|/sources\.list\.d/[^/]+\.(list|sources)$"),
         (Kind.UV, r"(^|/)uv\.toml$"),
         (Kind.PYPROJECT, r"(^|/)pyproject\.toml$"),
@@ -54,11 +62,24 @@ _PATTERNS: Final = tuple(
         (Kind.REGISTRIES, r"/containers/registries\.conf(\.d/[^/]+)?$"),
         (Kind.MAVEN, r"(^|/)\.mvn/(maven|jvm)\.config$"),
         (Kind.ENVIRONMENT, r"/etc/environment$|(^|/)\.env(\.[\w-]+)?$|\.env$|/environment\.d/[^/]+\.conf$"),
-        (Kind.DOCKERFILE, r"(^|/)(Dockerfile|Containerfile)([.-][^/]*)?$|\.(dockerfile|Dockerfile|containerfile)$"),
+        (Kind.ENVIRONMENT, r"\$\{?GITHUB_ENV\}?$"),
+        (Kind.CONDA_STATE, r"/conda-meta/state$"),
+        (Kind.DNF, r"(^|/)(yum|dnf)\.conf$|\.repo$"),
+        (
+            Kind.DOCKERFILE,
+            r"(^|/)([Dd]ockerfile|[Cc]ontainerfile)([.-][^/]*)?$|\.(dockerfile|Dockerfile|containerfile)$",
+        ),
         (Kind.MAKEFILE, r"(^|/)(GNU)?[Mm]akefile$|\.mk$"),
-        (Kind.SHELL, r"\.(sh|bash|zsh|ksh)$|(^|/)\.?(bashrc|bash_profile|bash_login|zshrc|zshenv|zprofile|profile)$"),
+        (Kind.JUSTFILE, r"(^|/)\.?[Jj]ustfile$|\.just$"),
+        (Kind.CRON, r"(^|/)crontab$|/cron\.d/[^/]+$"),
+        (Kind.SYSTEMD, r"\.(service|timer|socket)$|\.(service|timer|socket)\.d/[^/]+\.conf$"),
+        (Kind.TOX, r"(^|/)tox\.ini$"),
+        (Kind.JENKINS, r"(^|/)Jenkinsfile([.-][^/]*)?$|\.jenkinsfile$"),
+        (Kind.VAGRANT, r"(^|/)Vagrantfile$"),
+        (Kind.SHELL, r"\.(sh|bash|zsh|ksh)(\.(in|tmpl|tpl|j2))?$|(^|/)\.envrc$"),
+        (Kind.SHELL, r"(^|/)\.?(bashrc|bash_profile|bash_login|zshrc|zshenv|zprofile|profile)$"),
         (Kind.SHELL, r"/etc/bash\.bashrc$"),
-        (Kind.YAML, r"\.ya?ml$"),
+        (Kind.YAML, r"\.ya?ml$|(^|/)(package|\.?devcontainer)\.json$"),
         (Kind.PYTHON, r"\.pyi?$"),
     )
 )
@@ -71,10 +92,13 @@ def kind_of(path: str, head: bytes = b"") -> Kind | None:
     for kind, pattern in _PATTERNS:
         if pattern.search(path):
             return kind
-    if head.startswith(b"#!") and (found := _SHEBANG.match(head)):
+    if found := _SHEBANG.match(head.removeprefix(b"\xef\xbb\xbf")):
         return Kind.PYTHON if found[1].startswith(b"python") else Kind.SHELL
     return None
 
 
-CONFIGURATION: Final = frozenset(Kind) - {Kind.DOCKERFILE, Kind.MAKEFILE, Kind.YAML, Kind.PYTHON, Kind.PYPROJECT}
+CONFIGURATION: Final = frozenset(Kind) - {
+    *(Kind.DOCKERFILE, Kind.MAKEFILE, Kind.JUSTFILE, Kind.TOX, Kind.JENKINS, Kind.VAGRANT),
+    *(Kind.YAML, Kind.PYTHON, Kind.PYPROJECT),
+}
 """Kinds that take effect by where they lie, in an image or on a host."""

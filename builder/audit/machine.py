@@ -17,6 +17,7 @@ from builder.audit.condarc import CondaRc, read
 from builder.audit.examine import examine, placed
 from builder.audit.finding import Finding, by_place
 from builder.audit.kinds import Kind, kind_of
+from builder.audit.starts import Commands, command_findings
 from builder.audit.surroundings import Surroundings
 from builder.audit.text import Fragment
 from builder.audit.variables import BUNDLES, variable_hits
@@ -61,6 +62,9 @@ PLACES: Final = (
     "/etc/docker/daemon.json",
     "/etc/containers/registries.conf",
     "/etc/containers/registries.conf.d/",
+    "/etc/yum.conf",
+    "/etc/dnf/dnf.conf",
+    "/etc/yum.repos.d/",
     "/etc/environment",
     "/etc/profile",
     "/etc/profile.d/",
@@ -72,6 +76,9 @@ PLACES: Final = (
     "~/.mambarc",
 )
 """Where the clients look, besides conda's own search path."""
+
+CONDA_PLACES: Final = ("conda-meta/state", "etc/conda/activate.d/")
+"""Of an environment: what activating it sets and runs."""
 
 
 class Files(Protocol):
@@ -105,17 +112,19 @@ def audit_machine(
     label: str,
     extra: Iterable[str] = (),
     conda_roots: Iterable[str] = (),
+    commands: Commands = (),
     comments: bool = True,
 ) -> Audited:
     """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed.
 
-    `comments`: whether one in a file may allow what is found there.
+    `commands`: what an image starts. `comments`: whether one in a file may allow what is found there.
     """
     bundle = _bundle(files, environment)
     around = Surroundings(variables=environment, read=files.read, exists=files.exists, bundle=bundle, comments=comments)
     roots = {root: conda_places(files, environment, root=root) for root in conda_roots or ("",)}
     conda_files = {p for places in roots.values() for p in places}
-    others = [p for place in PLACES for p in expand(files, environment, place)]
+    activated = (f"{root}/{place}" for root in roots if root for place in CONDA_PLACES)
+    others = [p for place in (*PLACES, *activated) for p in expand(files, environment, place)]
     findings: list[Finding] = []
     rcs: dict[str, CondaRc] = {}
     count = 0
@@ -131,6 +140,7 @@ def audit_machine(
         if kind is not None:
             findings += examine(path, text, kind=kind, around=around)
     findings += environment_findings(environment, label, around)
+    findings += command_findings(commands, around)
     conda = {
         root: _for_its_python(
             files, root, ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from typing import Final
 
 from builder.audit.finding import Hit
+from builder.audit.parse import UnreadableError, python_tree
 from builder.audit.text import Fragment
 from builder.audit.variables import variable_hits
 
@@ -17,12 +17,11 @@ _SWITCHES: Final = {"verify": "PY001", "verify_ssl": "PY001", "ssl": "PY001", "c
 
 
 def python_hits(text: Fragment) -> Iterator[Hit]:
-    """Every finding of the file; nothing where this Python cannot parse it (another Python's syntax)."""
+    """Every finding of the file."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = python_tree(text.text)
+    except UnreadableError as error:
+        yield error.hit(text)
         return
     begins = [0, *(i + 1 for i, c in enumerate(text.text) if c == "\n")]
     for node in ast.walk(tree):

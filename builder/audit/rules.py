@@ -194,6 +194,20 @@ _RULES: Final = (
         "install the repository's key and name it: [signed-by=/etc/apt/keyrings/NAME.gpg]",
     ),
     Rule(
+        "DNF001",
+        "dnf or yum does not verify TLS certificates",
+        _ERROR,
+        "the packages may be signed, but which are withheld, and a login sent along, are open to anyone on the way",
+        "remove it; sslcacert names a CA",
+    ),
+    Rule(
+        "DNF002",
+        "dnf or yum installs without checking signatures",
+        _ERROR,
+        _ANYONE,
+        "name the repository's key: gpgcheck=1 and gpgkey=file:///etc/pki/rpm-gpg/NAME",
+    ),
+    Rule(
         "UV001",
         "uv trusts a host without verifying it",
         _ERROR,
@@ -255,6 +269,13 @@ _RULES: Final = (
         _ERROR,
         _ANYONE,
         "remove it; -Djavax.net.ssl.trustStore names a store with the site's CA",
+    ),
+    Rule(
+        "TLS001",
+        "a client is told not to verify TLS certificates",
+        _ERROR,
+        _ANYONE,
+        f"remove the flag and give the client the CA; {_DOCTOR}",
     ),
     Rule(
         "AUDIT001",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from builder.audit.commands import command_hits
 from builder.audit.finding import Hit
+from builder.audit.options import is_option
 from builder.audit.shell import Assignment, Command, Written, parsed
+from builder.audit.suspicion import marks
 from builder.audit.text import Fragment
-from builder.audit.variables import variable_hits
+from builder.audit.variables import is_false, variable_hits
+from builder.audit.words import program, unwrapped
 
 Reader = Callable[[Fragment, str], Iterator[Hit]]
 """What reads a file's content by the file's path."""
@@ -20,33 +23,44 @@ _SHELLS: Final = ("sh", "bash", "dash", "zsh", "ash", "su", "runuser")
 _DEPTH: Final = 4  # of `sh -c` within `sh -c`
 
 
-_SUSPICIOUS: Final = re.compile(
-    r"insecure|allowall|verify|gitconfig|trusted|strict.?ssl|check.?cert|offline|force-yes|unauthenticated|gpg-check|http:|channel|"
-    r"defaults|pkgs/|(?:conda|mamba|curl|wget|npm|yarn)rc\b|\.conf\b|\.toml|/sources|daemon\.json|\.config|/environment|"
-    r"node_tls|sumdb|goflags|ssl[_.]|_ssl|[\s=]['\"]?-[a-z#]*k|accept_tos"
-)
-"""In small letters; a script with none of these has no finding, and is not parsed."""
-
-
-def suspicious(text: str) -> bool:
-    """Whether it is worth parsing."""
-    return _SUSPICIOUS.search(text.lower()) is not None
-
-
 def script_hits(script: Fragment, written: Reader, depth: int = 0) -> Iterator[Hit]:
     """Every finding of the script; `written` reads what it writes into a file."""
-    if not suspicious(script.text):
-        return
-    for part in parsed(script):
+    assigned: dict[str, Assignment] = {}
+    for part in parsed(script, marks(script.text)):
         match part:
             case Assignment():
+                assigned[part.name] = part
                 whole = script.part(part.start, part.end)
                 yield from variable_hits(part.name, part.value, whole)
+                yield from _git_variables(part, assigned, whole)
             case Command():
                 yield from _command(script, part, written, depth)
+                yield from _with_variables(script, part, assigned)
             case Written():
                 for hit in written(part.content, part.target):
                     yield replace(hit, edits=hit.edits if part.heredoc else ())
+
+
+def _git_variables(part: Assignment, assigned: Mapping[str, Assignment], whole: Fragment) -> Iterator[Hit]:
+    """`GIT_CONFIG_KEY_0=http.sslVerify GIT_CONFIG_VALUE_0=false`."""
+    key = assigned.get(part.name.replace("GIT_CONFIG_VALUE_", "GIT_CONFIG_KEY_"))
+    if key and key is not part and key.value.lower().endswith("sslverify") and is_false(part.value):
+        yield Hit(rule="GIT001", at=whole.at(0), seen=f"{key.name}={key.value} {part.name}={part.value}")
+
+
+_EXPANSION = re.compile(r"\$\{?(\w+)(?:\[[@*]\])?\}?")
+
+
+def _with_variables(script: Fragment, command: Command, assigned: Mapping[str, Assignment]) -> Iterator[Hit]:
+    """`ARGS=(-k -L); curl "${ARGS[@]}"`, told where the option stands."""
+    named = [(w, assigned.get(m[1])) for w in command.words if (m := _EXPANSION.fullmatch(w.text))]
+    used = [(w, a) for w, a in named if a and a.words and not is_option(a.name, a.value)]
+    if not used or used[0][0] is command.words[0]:
+        return
+    given = {id(w): a.words for w, a in used}
+    words = [inner for w in command.words for inner in given.get(id(w), (w,))]
+    inside = {script.at(w.start) for _, a in used for w in a.words}
+    yield from (hit for hit in command_hits(script, words) if hit.at in inside)
 
 
 def _command(script: Fragment, command: Command, written: Reader, depth: int) -> Iterator[Hit]:
@@ -60,11 +74,30 @@ def _command(script: Fragment, command: Command, written: Reader, depth: int) ->
             if re.fullmatch(r"-[a-zA-Z]*c", flag.text):
                 yield from script_hits(script_word.fragment, written, depth + 1)
                 return
-    if names[:1] in (["eval"], ["ssh"], ["alias"]) and depth < _DEPTH:
+    if names[:1] == ["eval"] and len(names) > 2:
+        yield from command_hits(script, command.words[1:])
+    elif names[:1] in (["eval"], ["ssh"], ["alias"], ["trap"]) and depth < _DEPTH:
         for word in command.words[1:]:
             begin = word.fragment.text.find("=") + 1 if names[0] == "alias" else 0
             inner = word.fragment.part(begin, len(word.fragment.text))
             yield from script_hits(_bare(inner), written, depth + 1)
+    yield from _elsewhere(command, written)
+
+
+_SUBSTITUTION = re.compile(r"s(?P<mark>[^\w\s\\])(?:\\.|(?!(?P=mark)).)*(?P=mark)(?P<new>.*?)(?P=mark)")
+
+
+def _elsewhere(command: Command, written: Reader) -> Iterator[Hit]:
+    """What is Python's or a file's: `python -c CODE`, `sed -i s/WRONG/NEW/ FILE`."""
+    words = unwrapped(command.words)
+    name, texts = (program(words), [w.text for w in words]) if words else ("", [])
+    if name == "python" and "-c" in texts[:-1]:
+        yield from (replace(h, edits=()) for h in written(words[texts.index("-c") + 1].fragment, "command.py"))
+    if name == "sed" and any(re.match(r"-[a-zA-Z]*i|--in-place", text) for text in texts):
+        for word in words[1:]:
+            if found := _SUBSTITUTION.match(word.fragment.text):
+                new = word.fragment.part(*found.span("new"))
+                yield from (replace(h, edits=()) for h in written(new, texts[-1]))
 
 
 def _bare(text: Fragment) -> Fragment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Final
 
 from builder.audit import urls
 from builder.audit.anchors import anchor_hits
-from builder.audit.commands import APT_OFF, APT_UNSIGNED
 from builder.audit.finding import Edit, Hit
+from builder.audit.packagers import APT_OFF, APT_UNSIGNED
 from builder.audit.surroundings import Surroundings
 from builder.audit.text import Fragment, whole_line
 from builder.audit.variables import is_false, is_true, variable_hits
@@ -34,17 +33,38 @@ def _line(rule: str, pattern: str, *, removable: bool = True, wins: str = "") ->
 
 
 NPMRC: Final = (
-    _line("NPM001", rf"\s*strict-ssl\s*[=\s]\s*{_OFF}\s*$", wins="npm_config_strict_ssl and --strict-ssl beat it"),
+    _line(
+        "NPM001", rf"\s*strict-ssl\s*[=\s]\s*{_OFF}\s*([;#].*)?$", wins="npm_config_strict_ssl and --strict-ssl beat it"
+    ),
 )
 YARNRC_YML: Final = (_line("NPM001", rf"\s*enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),)
-CURLRC: Final = (_line("CURL001", r"\s*(--)?(proxy-)?insecure\s*(#.*)?$"), _line("CURL001", r"\s*-k\s*(#.*)?$"))
+CURLRC: Final = (
+    _line("CURL001", r"\s*(--)?(proxy-)?insecure\b"),
+    _line("CURL001", r"\s*-(?-i:k)\s*(#.*)?$"),
+    _line("CURL001", r"\s*-(?-i:[fgGiIjJlLnNOpqRsSvV0-9#a]*k)", removable=False),
+)
 WGETRC: Final = (_line("WGET001", rf"\s*check[_-]?certificate\s*=\s*{_OFF}\s*$"),)
 MAVEN: Final = (_line("MAVEN001", r".*-Dmaven\.wagon\.http\.ssl\.(insecure|allowall)=true", removable=False),)
-UV: Final = (
-    _line("UV001", r"\s*(tool\.uv\.)?(allow-insecure-host|trusted-host)\s*=\s*\[[^\]]*['\"][^\]]*\]\s*(#.*)?$"),
-    _line("UV001", r"\s*(tool\.uv\.)?(allow-insecure-host|trusted-host)\s*=\s*\[\s*(#.*)?$", removable=False),
-)
+
+
+def _uv_lines(prefix: str) -> tuple[Line, ...]:
+    hosts = rf"\s*{prefix}(allow-insecure-host|trusted-host)\s*=\s*"
+    return (
+        _line("UV001", rf"{hosts}\[[^\]]*['\"][^\]]*\]\s*(#.*)?$"),
+        _line("UV001", rf"{hosts}\[\s*(#.*)?$", removable=False),
+    )
+
+
+UV: Final = _uv_lines("")
+UV_DOTTED: Final = _uv_lines(r"(tool\.)?uv\.")
+"""In pyproject.toml above the first table, or below `[tool]`."""
+
 REGISTRIES: Final = (_line("DOCKER001", r"\s*insecure\s*=\s*true\s*(#.*)?$"),)
+
+DNF: Final = (
+    _line("DNF001", rf"(proxy_)?sslverify\s*=\s*{_OFF}\s*$"),
+    _line("DNF002", rf"(pkg_)?gpgcheck\s*=\s*{_OFF}\s*$"),
+)
 
 _INDEX = re.compile(r"\s*(extra[-_])?(index([-_]url)?|find[-_]links|url|default)\s*[=:]", re.IGNORECASE)
 _REGISTRY = re.compile(r"\s*(@[\w-]+:)?(registry|npmRegistryServer)\s*[=:\s]", re.IGNORECASE)
@@ -93,9 +113,13 @@ def requirements(text: Fragment) -> Iterator[Hit]:
     """requirements.txt: options of pip on lines of their own."""
     for begin, line in text.lines():
         part = text.part(begin, begin + len(line))
-        if re.match(r"\s*--trusted-host[\s=]", line):
+        found = re.search(r"\s*--trusted-host[\s=]\s*[^\s#]+", line) if re.match(r"\s*--?\w", line) else None
+        if found and not line[: found.start()].strip():
             yield Hit(rule="PIP001", at=part.at(0), seen=line.strip(), edits=removal(text, begin))
-        elif re.match(r"\s*(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]", line):
+        elif found:
+            edits = text.edit(begin + found.start(), begin + found.end())
+            yield Hit(rule="PIP001", at=part.at(found.end() - len(found[0].lstrip())), seen=line.strip(), edits=edits)
+        if re.match(r"\s*(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]", line):
             yield from urls.plain(part, "PIP002")
 
 
@@ -142,6 +166,8 @@ def pyproject(text: Fragment) -> Iterator[Hit]:
         if head := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
             if section.startswith("tool.uv"):
                 yield from uv_toml(text.part(begin_of, begin))
+            elif section in ("", "tool"):
+                yield from line_hits(text.part(begin_of, begin), UV_DOTTED)
             section, begin_of = head[1], begin
 
 
@@ -196,24 +222,24 @@ def daemon_json(text: Fragment) -> Iterator[Hit]:
     found = re.search(r'"insecure-registries"\s*:\s*\[([^\]]*)\]', text.text)
     if found and found[1].strip():
         yield Hit(rule="DOCKER001", at=text.at(found.start()), seen=" ".join(found[0].split()))
-    try:
-        json.loads(text.text)
-    except (ValueError, RecursionError) as error:
-        at = min(getattr(error, "pos", 0), max(len(text.text) - 1, 0))
-        if text.text.strip():
-            yield Hit(rule="AUDIT002", at=text.at(at), seen=str(error).split(":")[0])
 
 
 def environment_file(text: Fragment) -> Iterator[Hit]:
     """/etc/environment, .env: `NAME=value` a line, `export` before it or not."""
     for begin, line in text.lines():
-        found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*?)\s*$", line)
+        found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=('[^']*'|\"[^\"]*\"|.*?(?=\s+#|\s*$))", line)
         if found:
-            value = found[2].strip("'\"") if found[2][:1] in ("'", '"') else found[2].partition(" #")[0]
+            value = found[2].strip("'\"")
             whole = text.part(begin + found.start(1), begin + found.end(2))
             for hit in variable_hits(found[1], value, whole):
-                edits = hit.edits or removal(text, begin)
+                edits = removal(text, begin) if hit.alone else hit.edits
                 yield Hit(rule=hit.rule, at=hit.at, seen=hit.seen, wins=hit.wins, edits=edits)
+
+
+def conda_state(text: Fragment) -> Iterator[Hit]:
+    """`conda-meta/state`: the variables that `conda env config vars set` keeps for an environment."""
+    for found in re.finditer(r'"(\w+)"\s*:\s*"((?:\\.|[^"\\])*)"', text.text):
+        yield from variable_hits(found[1], found[2], text.part(*found.span()), wins="set whenever it is activated")
 
 
 def _addresses(text: Fragment, key: re.Pattern[str], rule: str) -> Iterator[Hit]:

@@ -6,11 +6,12 @@ Comments, strings and the arguments of `echo` are what they are and no commands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from builder.audit.suspicion import is_marked
 from builder.audit.text import Fragment, joined
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _WRITERS: Final = ("echo", "printf")
 _PLAIN: Final = (
-    "echo printf [ test cd rm mkdir cp mv cat ls sed grep set true : exit return local shift ln chmod chown touch tar "
+    "echo printf [ test cd rm mkdir cp mv cat ls grep set true : exit return local shift ln chmod chown touch tar "
     "cut tr sort head tail"
 )
 _HARMLESS: Final = frozenset(_PLAIN.split())
@@ -46,6 +47,8 @@ class Assignment:
     value: str
     start: int
     end: int
+    words: tuple[Word, ...] = ()
+    """What a command is given that names it: of an array, or between blanks."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,17 @@ class Written:
     heredoc: bool
 
 
-def parsed(script: Fragment) -> Iterator[Command | Assignment | Written]:
-    """All that the script does, in its order."""
+def parsed(script: Fragment, marked: Sequence[int]) -> Iterator[Command | Assignment | Written]:
+    """What the script does at the offsets that are marked, in its order; the rest is passed by."""
+    if not marked:
+        return
     # One byte a character, so that the grammar's offsets are ours; what is not ASCII is a letter of a word to it.
     root = _parser().parse(script.text.encode("ascii", "replace")).root_node
-    for node in _walk(root):
+    for node in _walk(root, marked):
         match node.type:
             case "command" if _name(node, script.text) not in _HARMLESS:
                 yield Command(tuple(_words(node, script)))
+                yield from _herestring(node, script)
             case "variable_assignment":
                 yield from _assignment(node, script)
             case "redirected_statement":
@@ -88,12 +94,13 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
-def _walk(root: Node) -> Iterator[Node]:
+def _walk(root: Node, marked: Sequence[int] | None = None) -> Iterator[Node]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        yield node
-        waiting += reversed(node.named_children)
+        if marked is None or is_marked(marked, node.start_byte, node.end_byte):
+            yield node
+            waiting += reversed(node.named_children)
 
 
 def _name(command: Node, text: str) -> str:
@@ -105,7 +112,7 @@ def _words(command: Node, script: Fragment) -> Iterator[Word]:
     for child in command.named_children:
         if child.type == "command_name":
             yield _word(child.named_children[0] if child.named_children else child, script)
-        elif child.type not in ("variable_assignment", "file_redirect", "heredoc_redirect"):
+        elif child.type not in ("variable_assignment", "file_redirect", "heredoc_redirect", "herestring_redirect"):
             yield _word(child, script)
 
 
@@ -140,8 +147,21 @@ def _assignment(node: Node, script: Fragment) -> Iterator[Assignment]:
     if name is None or name.type != "variable_name":
         return
     value = node.child_by_field_name("value")
-    text = _word(value, script).text if value is not None else ""
-    yield Assignment(script.text[name.start_byte : name.end_byte], text, node.start_byte, node.end_byte)
+    word = _word(value, script) if value is not None else None
+    named, text = script.text[name.start_byte : name.end_byte], word.text if word else ""
+    if value is not None and value.type == "array":
+        words = tuple(_word(child, script) for child in value.named_children)
+        text = " ".join(w.text for w in words)
+    else:
+        words = tuple(_split(word, script)) if word else ()
+    yield Assignment(named, text, node.start_byte, node.end_byte, words)
+
+
+def _split(word: Word, script: Fragment) -> Iterator[Word]:
+    begin = script.text.find(word.fragment.text, word.start)
+    for found in re.finditer(r"\S+", word.fragment.text):
+        start, end = begin + found.start(), begin + found.end()
+        yield Word(found[0], script.part(start, end), start, end)
 
 
 def _redirected(node: Node, script: Fragment) -> Iterator[Written]:
@@ -153,7 +173,8 @@ def _redirected(node: Node, script: Fragment) -> Iterator[Written]:
     below = [n for part in parts if part for n in _walk(part) if n.type in _PARTS]
     bodies = [script.part(n.start_byte, n.end_byte) for n in below if n.type == "heredoc_body"]
     said = [_said(n, script) for n in below if n.type == "command"]
-    targets = [*_targets(below, script), *(t for n in below if n.type == "command" for t in _tee_targets(n, script))]
+    fed = [n for n in below if n.type == "command"]
+    targets = [*_targets(below, script), *(t for n in fed for t in _reads(n, script))]
     for target in targets:
         for content in bodies:
             yield Written(target, content, heredoc=True)
@@ -161,11 +182,33 @@ def _redirected(node: Node, script: Fragment) -> Iterator[Written]:
             yield Written(target, _lined([s for s in said if s.text]), heredoc=False)
 
 
+_INTERPRETERS: Final = {"python": ".py", "python3": ".py", "bash": ".sh", "sh": ".sh"}
+"""What reads its standard input as a script, and the suffix that such a script's file would have."""
+
+
+def _reads(command: Node, script: Fragment) -> Iterator[str]:
+    """The files that the command makes of its standard input: `tee`'s, and the script that an interpreter takes."""
+    words = [w.text for w in _words(command, script)]
+    if "tee" in words[:3]:
+        yield from (w for w in words[words.index("tee") + 1 :] if not w.startswith("-"))
+    suffix = _INTERPRETERS.get(words[0].rpartition("/")[2]) if words else None
+    if suffix and all(w.startswith("-") and w != "-c" for w in words[1:]):
+        yield f"stdin{suffix}"
+
+
+def _herestring(command: Node, script: Fragment) -> Iterator[Written]:
+    """`tee FILE <<< TEXT`."""
+    for node in command.named_children:
+        if node.type == "herestring_redirect" and node.named_children:
+            content = _word(node.named_children[0], script).fragment
+            yield from (Written(target, content, heredoc=False) for target in _reads(command, script))
+
+
 def _tee(node: Node, script: Fragment) -> Iterator[Written]:
     """`echo ... | sudo tee FILE`."""
     commands = [n for n in _walk(node) if n.type == "command"]
     said = [s for s in (_said(n, script) for n in commands) if s.text]
-    for target in (t for n in commands for t in _tee_targets(n, script)):
+    for target in (t for n in commands for t in _reads(n, script)):
         if said:
             yield Written(target, _lined(said), heredoc=False)
 
@@ -176,12 +219,6 @@ def _targets(below: list[Node], script: Fragment) -> Iterator[str]:
         target = redirect.child_by_field_name("destination")
         if written and target is not None:
             yield _word(target, script).text
-
-
-def _tee_targets(command: Node, script: Fragment) -> Iterator[str]:
-    words = [w.text for w in _words(command, script)]
-    if "tee" in words[:3]:
-        yield from (w for w in words[words.index("tee") + 1 :] if not w.startswith("-"))
 
 
 def _said(command: Node, script: Fragment) -> Fragment:

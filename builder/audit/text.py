@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +28,9 @@ class Fragment:
 
     def part(self, start: int, end: int) -> Fragment:
         """The characters from `start` to `end`."""
-        inner = [i for i, s in enumerate(self.starts) if start < s < end]
+        if len(self.starts) == 1:
+            return Fragment(self.text[start:end], (0,), (self.origins[0] + start,))
+        inner = range(bisect_right(self.starts, start), bisect_left(self.starts, end))
         return Fragment(
             self.text[start:end],
             (0, *(self.starts[i] - start for i in inner)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from builder.audit import urls
 from builder.audit.conda_value import Verdict, judge
 from builder.audit.finding import Hit
+from builder.audit.options import option_hits
 from builder.audit.text import Fragment
 
 _FALSE: Final = ("false", "0", "no", "off", "n", "")
@@ -27,7 +27,7 @@ def is_true(value: str) -> bool:
 
 @dataclass(frozen=True)
 class Watched:
-    """A variable: the rule that it breaks, and with which values."""
+    """A variable that is a switch: the rule that it breaks, and with which values."""
 
     rule: str
     breaks: Callable[[str], bool]
@@ -73,10 +73,6 @@ WATCHED: Final[Mapping[str, tuple[Watched, ...]]] = {
     "PYTHONHTTPSVERIFY": (Watched("PY003", lambda v: v.strip() == "0"),),
     "GOINSECURE": (Watched("GO001", lambda v: bool(v.strip())),),
     "GOSUMDB": (Watched("GO001", lambda v: v.strip() == "off"),),
-    "GOFLAGS": (Watched("GO001", lambda v: "-insecure" in v),),
-    "MAVEN_OPTS": (Watched("MAVEN001", lambda v: "ssl.insecure=true" in v),),
-    "MAVEN_ARGS": (Watched("MAVEN001", lambda v: "ssl.insecure=true" in v),),
-    "JAVA_TOOL_OPTIONS": (Watched("MAVEN001", lambda v: "ssl.insecure=true" in v),),
 }
 """By name; npm reads its own in small letters as well."""
 
@@ -95,14 +91,6 @@ INDEXES: Final[Mapping[str, str]] = {
 }
 """Variables that hold addresses of packages, and the rule for plain http in them."""
 
-OPTIONS: Final = (
-    ("CURL001", re.compile(r"^\w*CURL\w*=.*\s(--insecure|-[A-Za-z]*k)\s", re.IGNORECASE)),
-    ("WGET001", re.compile(r"\s--no-check-certificate\s")),
-    ("PIP001", re.compile(r"\s--trusted-host[\s=]")),
-    ("GIT001", re.compile(r"http\.sslVerify=(false|0|no)\s", re.IGNORECASE)),
-)
-"""Options kept in a variable (`CURL_OPTS=-k`), to be used further down."""
-
 BUNDLES: Final = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
@@ -117,24 +105,14 @@ BUNDLES: Final = (
 
 
 def variable_hits(name: str, value: str, whole: Fragment, *, wins: str = "") -> Iterator[Hit]:
-    """What setting this variable breaks; `whole` is the assignment as it stands, and its removal the fix."""
+    """What setting this variable breaks; `whole` is the assignment as it stands."""
     folded = name.upper() if name.lower().startswith("npm_config_") else name
     if name.startswith("CONDA_"):  # conda folds the rest of the name
         folded = name.upper()
     for watched in WATCHED.get(folded, ()):
         if watched.breaks(value):
             seen = f"{name}={value}"
-            yield Hit(rule=watched.rule, at=whole.at(0), seen=seen, wins=wins or watched.says)
+            yield Hit(rule=watched.rule, at=whole.at(0), seen=seen, wins=wins or watched.says, alone=True)
     if rule := INDEXES.get(folded):
         yield from urls.plain(whole, rule, wins)
-    for rule, pattern in OPTIONS:
-        if pattern.search(f"{name}= {value} "):
-            yield Hit(rule=rule, at=whole.at(0), seen=f"{name}={value}", wins=wins)
-
-
-def is_watched(name: str) -> bool:
-    """True for a name that any rule asks about."""
-    return name.upper() in WATCHED or name.upper() in INDEXES
-
-
-TRIGGERS: Final = (*WATCHED, *INDEXES)
+    yield from option_hits(name, value, whole, wins)

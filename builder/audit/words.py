@@ -41,6 +41,8 @@ _WRAPPERS: Final[dict[str, tuple[str, ...]]] = {
     "then": (),
     "do": (),
     "RUN": (),
+    "CMD": (),  # of a Compose health check
+    "CMD-SHELL": (),
 }
 
 

@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BOUNDED", "CHECKS", "QUANTIZATION", "SCHEMES", "CheckScript", "Subject", "faults_of", "one_of", "script_of"]
 
-_LOWEST = frozenset(
-    {
-        Action.UNPACK,
-        Action.INSTALL_DEBS,
-        Action.MAKE_ENVIRONMENT,
-        Action.INSTALL_CONDA,
-        Action.LINK_PACKAGES,
-        Action.WRITE_FILES,
-    }
-)
 _ALL_BUT_TRUST = frozenset(Action) - {Action.INSTALL_TRUST, Action.INSTALL_TRUST_RHEL}
 
 
@@ -69,7 +59,7 @@ QUANTIZATION = ("_onnx_runtime.py", "_int8_quality.py", "_quantization.py")
 CHECKS: Mapping[str, CheckScript] = {
     "python": CheckScript(
         title="the recipe's Python, found by every kind of shell",
-        reads=_LOWEST,
+        reads=_ALL_BUT_TRUST,
         arguments={"version": judges.version},
         given=given.python,
         measures=lambda *_: ("python",),
@@ -114,12 +104,12 @@ CHECKS: Mapping[str, CheckScript] = {
         parts=("_libraries.py",),
     ),
     "nvidia-smi": CheckScript(
-        title="a GPU computes, has the memory that is asked for, and its driver carries the image's CUDA",
+        title="the image computes on a GPU that has the memory and the driver that are asked for",
         reads=_ALL_BUT_TRUST,
         arguments={"driver": judges.version, "memory": judges.size},
         given=given.nvidia_smi,
         needs_gpu=True,
-        parts=("_libraries.py", "_drivers.py"),
+        parts=("_libraries.py", "_drivers.py", "_compute.py"),
     ),
     "onnx-export": CheckScript(
         title="models survive export and int8 quantization: right, small and fast",
@@ -156,7 +146,7 @@ CHECKS: Mapping[str, CheckScript] = {
     "packages": CheckScript(
         title="the packages are the lock's and no others, and their files are as the packages' own records say",
         reads=_ALL_BUT_TRUST,
-        arguments={"allow": judges.reasons},
+        arguments={"seconds": judges.number, "allow": judges.reasons},
         given=given.packages,
         sees_all=True,
         parts=("_tree.py", "_owners.py"),

@@ -15,6 +15,7 @@ RUNS = "runs"
 MINOR = "runs by minor version compatibility"
 COMPAT = "needs the compatibility package"
 REFUSED = "refused"
+UNKNOWN = "unknown"
 
 
 def older(driver: str, limit: "Optional[str]") -> bool:
@@ -24,14 +25,18 @@ def older(driver: str, limit: "Optional[str]") -> bool:
 
 
 def verdict(driver: str, table: "Dict[str, Any]") -> str:
-    """What a driver says to the image's CUDA.
+    """What a driver says to the image's CUDA; UNKNOWN where it cannot be read, or that CUDA is in no table.
 
     table: `minimum` of the CUDA family; `bundled`, the toolkit's own; `branches`, older ones that its compatibility
     package (`cuda-compat-12-8`; data center GPUs alone) was made for.
     """
-    if older(driver, table.get("minimum")):
+    if not numbers(driver) or not table.get("minimum"):
+        return UNKNOWN
+    if older(driver, table["minimum"]):
         return COMPAT if numbers(driver)[:1] in [(branch,) for branch in table.get("branches", ())] else REFUSED
-    return MINOR if older(driver, table.get("bundled")) else RUNS
+    if not table.get("bundled"):
+        return UNKNOWN
+    return MINOR if older(driver, table["bundled"]) else RUNS
 
 
 def compatibility_package() -> "Optional[str]":

@@ -27,10 +27,13 @@ def finish(outcome: str, summary: str, **evidence: Any) -> NoReturn:
     os._exit(0)
 
 
-def conclude(problems: "list[str]", summary: str, **evidence: Any) -> NoReturn:
-    """PASS with the summary, or FAIL with the first problem in the summary and all of them in the evidence."""
+def conclude(problems: "list[str]", summary: str, *, unseen: str = "", **evidence: Any) -> NoReturn:
+    """PASS with the summary, or FAIL with the first problem in the summary and all of them in the evidence.
+
+    unseen: what could not be looked at; where no problem was found elsewhere, that is an ERROR and no PASS.
+    """
     if not problems:
-        finish("PASS", summary, **evidence)
+        finish("ERROR" if unseen else "PASS", unseen or summary, **evidence)
     more = " (and {} more)".format(len(problems) - 1) if len(problems) > 1 else ""
     finish("FAIL", problems[0] + more, problems=problems, **evidence)
 

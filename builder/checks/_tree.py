@@ -53,9 +53,15 @@ class Tree:
                     self.closed.append(entry.path)
         return found
 
-    def told(self) -> str:
-        """How much was seen, for a summary."""
-        return "{} files".format(self.seen) + ("" if self.whole else ", and the time was too short for the rest")
+    def unseen(self, closed: bool = True) -> str:
+        """What could not be looked at, as a sentence; empty when all was. `closed`: folders that were shut count."""
+        if not self.seen:
+            return "no file of the image could be looked at"
+        if not self.whole:
+            return "not all of the image could be looked at: after {} files the time was over".format(self.seen)
+        if closed and self.closed:
+            return "not all of the image could be looked at: {} is closed".format(self.closed[0])
+        return ""
 
 
 def newer(tree: Tree, epoch: int) -> "List[str]":

@@ -1,9 +1,10 @@
 # The clock tells the time, the time zone is one that exists, and no file is newer than the lock's epoch.
 #
-# A container has its host's clock: a wrong one makes good certificates bad (FACTS 2), and bad ones good.
+# A container has its host's clock: a wrong one makes good certificates bad (FACTS 2), and bad ones good. It is no fault
+# of the image: ERROR.
 import os
 import time
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from builder.checks._prelude import ARGS, conclude
@@ -13,24 +14,23 @@ YEAR = 31556952  # seconds
 ZONES = "/usr/share/zoneinfo"
 
 
-def clock_problems(now: float, created: int) -> "List[str]":
+def host_fault(now: float, created: int) -> str:
+    """What is wrong with the host's clock; empty when nothing is."""
     if now < created:
         text = "the clock says {}, which is before the image's newest part was published ({}): set the host's clock"
-        return [text.format(day(now), day(created))]
+        return text.format(day(now), day(created))
     if now > created + 10 * YEAR:
         text = "the clock says {}, more than ten years after the image's newest part was published ({})"
-        return [text.format(day(now), day(created))]
-    return []
+        return text.format(day(now), day(created))
+    return ticking()
 
 
-def ticking() -> "List[str]":
-    """Both clocks go forward, and by the same amount."""
+def ticking() -> str:
+    """Both clocks go forward, and by the same amount; else how they do not."""
     begun, steady = time.time(), time.monotonic()
     time.sleep(0.2)
     passed, real = time.time() - begun, time.monotonic() - steady
-    return (
-        [] if abs(passed - real) < 5 else ["the clock jumped by {:.0f} s while it was looked at".format(passed - real)]
-    )
+    return "" if abs(passed - real) < 5 else "the clock jumped by {:.0f} s while it was looked at".format(passed - real)
 
 
 def zone_problem(name: "Optional[str]", local: str = "/etc/localtime") -> "Optional[str]":
@@ -50,9 +50,8 @@ def zone_problem(name: "Optional[str]", local: str = "/etc/localtime") -> "Optio
 
 def main() -> None:
     now = time.time()
-    problems = clock_problems(now, int(ARGS.get("created", 0))) + ticking()
-    zone = zone_problem(os.environ.get("TZ"))
-    problems += [zone] if zone else []
+    fault, zone = host_fault(now, int(ARGS.get("created", 0))), zone_problem(os.environ.get("TZ"))
+    problems = [zone] if zone else []
     tree, epoch = Tree(), ARGS.get("epoch")
     late = newer(tree, int(epoch)) if epoch is not None else []
     if late:
@@ -60,9 +59,10 @@ def main() -> None:
         problems.append(text.format(len(late), day(int(epoch or 0)), late[0]))
     conclude(
         problems,
-        "{} UTC, time zone {}; none of {} is newer than {}".format(
-            day(now), time.tzname[0], tree.told(), day(int(epoch or 0)) if epoch is not None else "now"
+        "{} UTC, time zone {}; none of {} files is newer than {}".format(
+            day(now), time.tzname[0], tree.seen, day(int(epoch or 0)) if epoch is not None else "now"
         ),
+        unseen=fault or (tree.unseen() if epoch is not None else ""),
         now=int(now),
         zone=list(time.tzname),
         files=tree.seen,

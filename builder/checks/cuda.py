@@ -6,7 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if TYPE_CHECKING:
-    from builder.checks._drivers import COMPAT, MINOR, REFUSED, capability, compatibility_package, served, verdict
+    from builder.checks._drivers import (
+        COMPAT,
+        MINOR,
+        REFUSED,
+        UNKNOWN,
+        capability,
+        compatibility_package,
+        served,
+        verdict,
+    )
     from builder.checks._libraries import asked_apart, library_paths, without_torch
     from builder.checks._prelude import ARGS, conclude, finish, meets, numbers
 
@@ -78,6 +87,12 @@ def toolkit_problems(found: "Dict[str, str]", runtime: str) -> "List[str]":
     ]
 
 
+def counted_on(bounds: str) -> str:
+    """The oldest driver that the recipe allows: 525 of `>=525,<580`; empty where it names none."""
+    lowest = [bound.strip() for bound in bounds.split(",") if not bound.strip().startswith("<")]
+    return lowest[0].lstrip(">= ") if lowest else ""
+
+
 def carried(driver: str) -> "Optional[str]":
     """The verdict on the driver that the recipe counts on; None when it names none."""
     return verdict(driver, ARGS["drivers"]) if numbers(driver) else None
@@ -86,6 +101,9 @@ def carried(driver: str) -> "Optional[str]":
 def driver_problems(word: "Optional[str]", runtime: str) -> "List[str]":
     lowest = ARGS["drivers"]["minimum"]
     text = "the recipe counts on driver {}, CUDA {} needs {} or newer".format(ARGS.get("driver"), runtime, lowest)
+    if word == UNKNOWN:
+        text = "the recipe counts on driver {}, and what that says to CUDA {} is in no table: add CUDA {} to {}"
+        return [text.format(ARGS.get("driver"), runtime, runtime, "builder/data/cuda.yaml")]
     if word == REFUSED:
         return [text]
     if word == COMPAT and not compatibility_package():
@@ -126,7 +144,7 @@ def main() -> None:
     if not runtime:
         finish("ERROR", "the recipe does not say which CUDA: write `cuda: {runtime: ...}`")
     major, lowest = str(numbers(runtime)[0]), ARGS["drivers"]["minimum"]
-    driver = ARGS.get("driver", "").lstrip(">=~< ")
+    driver = counted_on(ARGS.get("driver", ""))
     torch = asked_apart(ASK_TORCH)
     libraries = [library(name) for name in ARGS.get("libraries", {}).get(major, ["libcudart.so." + major])]
     tools, word, gpus = toolkits(), carried(driver), gpu_rows(torch.get("architectures", []))

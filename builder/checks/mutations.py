@@ -8,7 +8,7 @@ from importlib.resources import files
 from builder.models.mutation import Mutation
 
 SPELLINGS = "spellings"
-"""A key of an entry: one mutation for each; $SPELLING is one of them."""
+"""A key of an entry: one mutation for each; $SPELLING is one of them, in the script and in the variables' values."""
 
 
 @cache
@@ -22,16 +22,23 @@ def mutations() -> tuple[Mutation, ...]:
 
 def _spelled(entry: dict[str, object]) -> list[Mutation]:
     spellings = entry.pop(SPELLINGS, None)
-    needs = entry.pop("needs", [])
-    plain = {**entry, "needs": tuple(needs) if isinstance(needs, list) else ()}
     if not isinstance(spellings, dict):
-        return [Mutation.model_validate(plain)]
-    return [
-        Mutation.model_validate(
-            {**plain, "name": f"{entry['name']}-{name}", "script": f"SPELLING={_quoted(str(text))}\n{entry['script']}"}
-        )
-        for name, text in spellings.items()
-    ]
+        return [_made(entry)]
+    return [_made({**entry, "name": f"{entry['name']}-{name}"}, spelling=str(text)) for name, text in spellings.items()]
+
+
+def _made(entry: dict[str, object], spelling: str | None = None) -> Mutation:
+    needs, variables = entry.get("needs", []), entry.get("variables", {})
+    assert isinstance(needs, list)
+    assert isinstance(variables, dict)
+    values = {
+        name: value if spelling is None else value.replace("$SPELLING", spelling) for name, value in variables.items()
+    }
+    script = str(entry.get("script", ":\n"))
+    told = script if spelling is None else f"SPELLING={_quoted(spelling)}\n{script}"
+    return Mutation.model_validate(
+        {**entry, "needs": tuple(needs), "variables": tuple(sorted(values.items())), "script": told}
+    )
 
 
 def _quoted(text: str) -> str:

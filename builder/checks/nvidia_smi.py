@@ -1,14 +1,23 @@
-# A GPU computes here, and its driver is new enough. Without a GPU nothing is said for or against the image: UNPROVEN.
+# A GPU computes here with what the image has, and its driver is new enough. What is the host's doing says nothing of
+# the image: UNPROVEN where it cannot prove it (no GPU, one that is too small, a driver that is too old), ERROR where it
+# is broken. Only what the image itself does wrong on a host that works is a FAIL, which takes its names away.
 #
 # NVML's answer alone proves little: CUDA can be unusable while nvidia-smi shows a healthy card (FACTS 7).
 import ctypes
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if TYPE_CHECKING:
+    from builder.checks._compute import (
+        NOT_ON_THIS_GPU,
+        blinded,
+        by_driver,
+        by_torch,
+        host_faults,
+        torch_problems,
+    )
     from builder.checks._drivers import COMPAT, REFUSED, compatibility_package, verdict
-    from builder.checks._libraries import asked_apart, without_torch
     from builder.checks._prelude import ARGS, conclude, finish, meets
 
 # nvml.h, nvmlReturn_t: what means "no GPU here", as opposed to "the GPU is broken".
@@ -16,25 +25,12 @@ ABSENT = {6: "NVML finds no GPU", 9: "the NVIDIA driver is not loaded", 12: "the
 BROKEN = {
     15: "a GPU has fallen off the bus: the host has to be looked at",
     18: "the driver's library and its kernel module are of two versions: the host has to be restarted",
+    999: "the driver does not say why: the host has to be looked at",
 }
 
-COMPUTE = """
-import json, sys, torch
-device = sys.argv[1]
-torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-if device != "cpu" and not torch.cuda.is_available():
-    torch.zeros(1, device=device)  # says why
-random = torch.Generator().manual_seed(0)
-a, b = (torch.randn(512, 512, generator=random) for _ in range(2))
-image, weights = torch.randn(8, 16, 32, 32, generator=random), torch.randn(32, 16, 3, 3, generator=random)
-errors = {}
-for name, work, inputs in (("matmul", torch.matmul, (a, b)), ("conv2d", torch.nn.functional.conv2d, (image, weights))):
-    want, have = work(*inputs), work(*(x.to(device) for x in inputs)).cpu()
-    errors[name] = float((have - want).abs().max() / want.abs().max())
-print(json.dumps({"errors": errors, "torch": torch.__version__}))
-"""
-
-MAX_ERROR = 1e-4  # of the largest output, in fp32 without TF32
+LEAST_SHARE = (
+    0.95  # of the memory that a GPU is sold with is what CUDA gives: error correction and the driver take some
+)
 
 
 class Nvml:
@@ -73,16 +69,10 @@ class Nvml:
         }
 
 
-def device_problems(devices: "List[Dict[str, Any]]") -> "List[str]":
-    problems = []
-    for device in devices:
-        if "error" in device:
-            reason = BROKEN.get(device["error"], "NVML gives error {}".format(device["error"]))
-            problems.append("{}: {}".format(device["name"], reason))
-        elif ARGS.get("memory") and 0 <= device["memory"] < size_of(ARGS["memory"]):
-            text = "{} has {:.1f} GB of memory, the recipe wants {}"
-            problems.append(text.format(device["name"], device["memory"] / 1e9, ARGS["memory"]))
-    return problems
+def lost(devices: "List[Dict[str, Any]]") -> "List[str]":
+    """The GPUs that NVML counts and cannot reach."""
+    broken = [(device["name"], device["error"]) for device in devices if "error" in device]
+    return ["{}: {}".format(name, BROKEN.get(error, "NVML gives error {}".format(error))) for name, error in broken]
 
 
 def size_of(text: str) -> float:
@@ -90,16 +80,24 @@ def size_of(text: str) -> float:
     return float(text[:-2]) * {"MB": 1e6, "GB": 1e9}[text[-2:]]
 
 
-def driver_problems(driver: str) -> "List[str]":
-    """Whether this host's driver carries the image's CUDA, and is what the recipe asks for."""
+def too_small(devices: "List[Dict[str, Any]]") -> "Optional[str]":
+    """A GPU as CUDA has it, which may be a slice of one, with less memory than the recipe wants."""
+    for device in devices if ARGS.get("memory") else []:
+        if device["memory"] < LEAST_SHARE * size_of(ARGS["memory"]):
+            text = "{} has {:.1f} GB of memory, the recipe wants {}"
+            return text.format(device["name"], device["memory"] / 1e9, ARGS["memory"])
+    return None
+
+
+def too_old(driver: str) -> "Optional[str]":
+    """Why this host's driver cannot carry the image's CUDA, or is not what the recipe asks for."""
     word = verdict(driver, ARGS.get("drivers", {}))
-    lacks = word == REFUSED or (word == COMPAT and not compatibility_package())
-    if lacks:
+    if word == REFUSED or (word == COMPAT and not compatibility_package()):
         needed = ARGS["drivers"]["minimum"]
-        return ["the driver is {}, the image's CUDA {} needs {} or newer".format(driver, ARGS["runtime"], needed)]
+        return "the driver is {}, the image's CUDA {} needs {} or newer".format(driver, ARGS["runtime"], needed)
     if ARGS.get("driver") and not meets(driver, ARGS["driver"]):
-        return ["the driver is {}, the recipe wants {}".format(driver, ARGS["driver"])]
-    return []
+        return "the driver is {}, the recipe wants {}".format(driver, ARGS["driver"])
+    return None
 
 
 def queried() -> "List[str]":
@@ -111,23 +109,8 @@ def queried() -> "List[str]":
     return done.stdout.decode("utf-8", "replace").strip().splitlines()
 
 
-def computed(count: int) -> "Dict[str, Dict[str, Any]]":
-    return {name: asked_apart(COMPUTE, name) for name in ("cuda:{}".format(index) for index in range(count))}
-
-
-def compute_problems(results: "Dict[str, Dict[str, Any]]") -> "List[str]":
-    problems = []
-    for device, result in sorted(results.items()):
-        if "error" in result:
-            problems.append("torch cannot compute on {}: {}".format(device, result["error"]))
-            continue
-        for name, error in sorted(result["errors"].items()):
-            if not error <= MAX_ERROR:
-                problems.append("{} on {} is wrong by {:.1e} of the largest output".format(name, device, error))
-    return problems
-
-
-def main() -> None:
+def managed() -> "Dict[str, Any]":
+    """The driver and the GPUs as NVML has them; ends the check where there are none, or none that work."""
     try:
         nvml = Nvml()
     except OSError as error:
@@ -136,23 +119,45 @@ def main() -> None:
     if status in ABSENT:
         finish("UNPROVEN", "no GPU to prove it on: {} (NVML {})".format(ABSENT[status], status), nvml=status)
     if status:
-        finish("FAIL", BROKEN.get(status, "NVML does not start: error {}".format(status)), nvml=status)
+        reason = BROKEN.get(status, "this code is not known")
+        finish("ERROR", "the host's GPUs cannot be asked: {} (NVML {})".format(reason, status), nvml=status)
     driver, devices = nvml.text("nvmlSystemGetDriverVersion"), nvml.devices()
     if not devices:
         finish("UNPROVEN", "no GPU to prove it on: driver {} shows none to the container".format(driver), driver=driver)
-    problems = device_problems(devices) + driver_problems(driver)
-    results = computed(len(devices))
-    if any(without_torch(result) for result in results.values()):
-        finish("UNPROVEN", "there is a GPU, but no torch in the image to compute with", driver=driver, devices=devices)
-    problems += compute_problems(results)
+    broken = lost(devices)
+    if broken:
+        finish("ERROR", broken[0], problems=broken, driver=driver, devices=devices)
+    return {"driver": driver, "devices": devices, "driver_verdict": verdict(driver, ARGS.get("drivers", {}))}
+
+
+def main() -> None:
+    found = managed()
+    old = too_old(found["driver"])
+    if old:
+        finish("UNPROVEN", "this host cannot prove it: " + old, query=queried(), **found)
+    asked = by_driver()
+    seen = dict(found, by_driver=asked, query=queried())
+    if asked.get("failed", [None])[-1] == NOT_ON_THIS_GPU:
+        finish("UNPROVEN", "this host cannot prove it: the image's compatibility package is for other GPUs", **seen)
+    hidden = blinded(asked)
+    if hidden:
+        finish("FAIL", hidden, **seen)
+    faults = host_faults(asked)
+    if faults:
+        finish("ERROR", faults[0], problems=faults, **seen)
+    small = too_small(asked["devices"])
+    if small:
+        finish("UNPROVEN", "this host cannot prove it: " + small, **seen)
+    torch = by_torch()
     conclude(
-        problems,
-        "{} with driver {}: torch computes on it".format(" and ".join(device["name"] for device in devices), driver),
-        driver=driver,
-        driver_verdict=verdict(driver, ARGS.get("drivers", {})),
-        devices=devices,
-        computed=results,
-        query=queried(),
+        torch_problems(torch, len(asked["devices"])) if torch else [],
+        "{} with driver {}: {}".format(
+            " and ".join(device["name"] for device in asked["devices"]),
+            found["driver"],
+            "torch computes on it" if torch else "CUDA computes on it; the image has no torch",
+        ),
+        by_torch=torch,
+        **seen,
     )
 
 

@@ -64,10 +64,10 @@ def wheel_problems(own: str, conda: Records, other: Records) -> "Tuple[List[str]
     return compared("wheel", have, wanted) + problems, wheels
 
 
-def strangers(site: str, records: Records) -> "List[str]":
+def strangers(site: str, records: Records, tree: Tree) -> "List[str]":
     """Files among the packages that no package names; byte code is left out, it has no record."""
     found: Dict[str, List[str]] = {}
-    for path, status in Tree().walk((site,)):
+    for path, status in tree.walk((site,)):
         compiled = path.endswith(".pyc") and "/__pycache__/" in path
         if (status.st_mode & 0o170000) != 0o040000 and not compiled and path not in records:
             top = os.path.relpath(path, site).split(os.sep)[0]
@@ -94,7 +94,7 @@ class Contents:
     """Compares files with what their packages say of them; small ones first, for as long as there is time."""
 
     def __init__(self, records: Records, lenient: bool, seconds: float) -> None:
-        self.records, self.lenient, self.until = records, lenient, time.time() + seconds
+        self.records, self.lenient, self.seconds, self.until = records, lenient, seconds, time.time() + seconds
         self.hashed = self.unhashed = self.bytes = 0
         self.nameless = sum(not r.algorithm and os.path.isfile(p) and not os.path.islink(p) for p, r in records.items())
         self.problems: List[str] = []
@@ -133,10 +133,16 @@ class Contents:
             self.problems.append("{} is not as {} has it: its {} differs".format(path, record.owner, record.algorithm))
 
     def told(self) -> str:
-        late = "{} by their size alone, the time was short".format(self.unhashed) if self.unhashed else ""
-        less = "{} more have no hash in their records".format(self.nameless) if self.nameless else ""
-        rest = "; ".join(part for part in (late, less) if part)
-        return "{} files have the content that their packages' records name{}".format(self.hashed, rest and "; " + rest)
+        less = "; {} more have no hash in their records".format(self.nameless) if self.nameless else ""
+        return "{} files have the content that their packages' records name{}".format(self.hashed, less)
+
+    def unseen(self) -> str:
+        """What was not compared, and what to do about it; empty when all was."""
+        text = (
+            "{} files were compared by their size alone, for {:.0f} s were over: give it more, as in "
+            "`packages: {{seconds: 600, timeout: 900}}`"
+        )
+        return text.format(self.unhashed, self.seconds) if self.unhashed else ""
 
 
 def weights(records: Records) -> "Dict[str, int]":
@@ -169,10 +175,10 @@ def main() -> None:
     problems += strange
     recorded = {path: record for one in wheels for path, record in of_wheel(one).items()}
     unread = ["wheel {} has no RECORD".format(one.name) for one in wheels if not os.path.isfile(one.info + "/RECORD")]
-    ours = dict(linked, **recorded)
-    problems += unread + (strangers(own, dict(ours, **plans)) if own.startswith(prefix) else [])
+    ours, tree = dict(linked, **recorded), Tree()
+    problems += unread + (strangers(own, dict(ours, **plans), tree) if own.startswith(prefix) else [])
     every = {p: r for p, r in dict(debian, **ours).items() if p not in plans and not p.endswith(".pyc")}
-    contents = Contents(every, not whole, float(ARGS.get("seconds", 100)))
+    contents = Contents(every, not whole, float(ARGS.get("seconds", 240)))
     contents.compare()
     problems += sorted(contents.problems)
     conclude(
@@ -184,6 +190,7 @@ def main() -> None:
             "no other" if whole else "what else the base has",
             contents.told(),
         ),
+        unseen=contents.unseen() or ("" if tree.whole else tree.unseen()),
         wheels=len(wheels),
         conda=len(conda),
         debian=len(installed),

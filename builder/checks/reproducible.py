@@ -167,8 +167,9 @@ def main() -> None:
     left, allowed = excused([(problem.partition(" ")[0], problem) for problem in problems], ARGS.get("allow", {}))
     conclude(
         first(left),
-        "nothing names one machine, one hour or a place of the build; {} files of byte code, none with a time after {}"
-        "{}".format(compiled.count, day(latest), "" if tree.whole else ", and the time was too short for the rest"),
+        "nothing names one machine, one hour or a place of the build; {} files of byte code, none with a time "
+        "after {}".format(compiled.count, day(latest)),
+        unseen=tree.unseen(),
         allowed=allowed,
         compiled=compiled.count,
         compiled_that_do_not_fit=compiled.stale,

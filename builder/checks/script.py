@@ -31,7 +31,9 @@ class CheckScript:
 
     title: str
     reads: frozenset[Action]
-    """The kinds of layers that its outcome depends on; a registry base's layers always count."""
+    """The kinds of layers whose content its outcome depends on; a registry base's layers always count. Of any other
+    layer all counts but what its artifacts hold: certificates that are no longer the same are no reason to ask again,
+    and a file, a link or a step of the same layer is."""
     arguments: Mapping[str, Judge] = field(default_factory=dict)
     """What a recipe may give it."""
     given: Callable[[Subject], dict[str, JsonValue]] = lambda _: {}

@@ -1,8 +1,10 @@
 # Who a container's processes are, and what they may do to the image: the user that the purpose asks for, no program
 # that gives more rights than a base's known ones, nothing that anybody may write.
+import glob
 import grp
 import os
 import pwd
+import re
 import stat
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Dict, List, Tuple
@@ -18,8 +20,13 @@ KNOWN = (
     *("unix_chkpwd", "pam_extrausers_chkpwd", "ssh-agent", "ssh-keysign", "dbus-daemon-launch-helper", "utempter"),
     *("bsd-write", "write", "dotlockfile", "crontab", "fusermount", "fusermount3", "sudo"),
 )
+# Programs with capabilities of their own: iputils' ping, arping, clockdiff; mtr's; on the RHEL family shadow-utils'.
+KNOWN_CAPABLE = ("ping", "arping", "clockdiff", "mtr-packet", "newuidmap", "newgidmap")
+CAPABLE = "has capabilities of its own"
 FOLDERS = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/")
 NEVER = ("sudo", "fusermount", "fusermount3", "crontab")  # known, and still no part of a deployment image
+EMPTY = re.compile(r"(?m)^([^:\n]+)::")
+UNASKED = re.compile(r"(?m)^(?!\s*#\D).*\bNOPASSWD\s*:.*|^\s*Defaults\b.*!\s*authenticate\b.*")
 
 
 def named(number: int, table: object) -> str:
@@ -43,14 +50,28 @@ def who_problems(deployment: bool) -> "List[str]":
 
 
 def root_problems() -> "List[str]":
-    """Names other than root's that mean root, and names without a password that may log in."""
+    """Names other than root's that mean root, and ways to become another one without a password."""
     found = []
     for entry in pwd.getpwall():
         if entry.pw_uid == 0 and entry.pw_name != "root":
             found.append("{} in /etc/passwd is root by another name".format(entry.pw_name))
         if entry.pw_passwd == "":
             found.append("{} in /etc/passwd needs no password".format(entry.pw_name))
+    found += ["{} in /etc/shadow needs no password".format(name) for name in EMPTY.findall(text_of("/etc/shadow"))]
+    for path in ("/etc/sudoers", *sorted(glob.glob("/etc/sudoers.d/*"))):
+        line = UNASKED.search(text_of(path))
+        if line and not allowed(path):
+            found.append("{} gives rights without a password: {}".format(path, line.group().strip()[:100]))
     return found
+
+
+def text_of(path: str) -> str:
+    """A file's text; empty where it is not there, or for others to read: no process of the image's reads it either."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 20).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def allowed(path: str) -> bool:
@@ -58,26 +79,45 @@ def allowed(path: str) -> bool:
     return any(fnmatch(path, pattern) for pattern in ARGS.get("allow", ()))
 
 
-def raised(path: str, mode: int, deployment: bool) -> bool:
-    """Whether a program gives rights that no base's known one gives."""
-    if not mode & (stat.S_ISUID | stat.S_ISGID) or not stat.S_ISREG(mode):
+def raised(path: str, status: os.stat_result) -> str:
+    """Which rights a program gives that who runs it does not have; empty for none."""
+    mode = status.st_mode
+    if not stat.S_ISREG(mode):
+        return ""
+    if mode & stat.S_ISUID:
+        return "is setuid {}".format(named(status.st_uid, pwd))
+    if mode & stat.S_ISGID:
+        return "is setgid {}".format(named(status.st_gid, grp))
+    return CAPABLE if mode & 0o111 and capable(path) else ""
+
+
+def capable(path: str) -> bool:
+    """Whether a program has capabilities of its own, which no mode shows."""
+    try:
+        return "security.capability" in os.listxattr(path, follow_symlinks=False)
+    except OSError:
         return False
+
+
+def known(path: str, rights: str, deployment: bool) -> bool:
+    """Whether it is one of a base's known programs."""
     name = os.path.basename(path)
-    return not (path.startswith(FOLDERS) and name in KNOWN and not (deployment and name in NEVER))
+    names = KNOWN_CAPABLE if rights == CAPABLE else KNOWN
+    return path.startswith(FOLDERS) and name in names and not (deployment and name in NEVER)
 
 
 def looked(tree: Tree, deployment: bool) -> "Tuple[List[str], Dict[str, List[str]]]":
     """What is wrong with the files' modes, and what was seen."""
-    problems, seen, shared = [], {"setuid": [], "open": []}, set()  # type: ignore[var-annotated]
+    problems, seen, shared = [], {"raising": [], "open": []}, set()  # type: ignore[var-annotated]
     for path, status in tree.walk():
         mode = status.st_mode
         if os.path.dirname(path) in shared and not stat.S_ISDIR(mode):
             continue
-        if mode & (stat.S_ISUID | stat.S_ISGID) and stat.S_ISREG(mode):
-            seen["setuid"].append(path)
-            if raised(path, mode, deployment) and not allowed(path):
-                kind = "setuid" if mode & stat.S_ISUID else "setgid"
-                problems.append("{} is {} {}".format(path, kind, named(status.st_uid, pwd)))
+        rights = raised(path, status)
+        if rights:
+            seen["raising"].append(path)
+            if not known(path, rights, deployment) and not allowed(path):
+                problems.append("{} {}".format(path, rights))
         if not mode & stat.S_IWOTH or stat.S_ISLNK(mode) or stat.S_ISSOCK(mode) or allowed(path):
             continue
         if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:  # a folder like /tmp: each may remove their own alone
@@ -129,19 +169,20 @@ def main() -> None:
     problems = who_problems(deployment) + root_problems() + home + code_problems(deployment) + problems
     conclude(
         first(problems),
-        "user {} ({}:{}), as {} asks; {} setuid and setgid programs, all known; nobody may write any of {}".format(
+        "user {} ({}:{}), as {} asks; {} programs raise rights, all known; nobody may write any of {} files".format(
             named(os.getuid(), pwd),
             os.getuid(),
             os.getgid(),
             ARGS.get("purpose", "training"),
-            len(seen["setuid"]),
-            tree.told(),
+            len(seen["raising"]),
+            tree.seen,
         ),
+        unseen=tree.unseen(closed=False),
         user=os.getuid(),
         group=os.getgid(),
         groups=[named(number, grp) for number in os.getgroups()],
         home=told,
-        setuid=seen["setuid"],
+        raising=seen["raising"],
         closed=first(tree.closed, 20),
         whole=tree.whole,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,9 +16,24 @@ if TYPE_CHECKING:
     from builder.pipeline import Workplace
 
 app = typer.Typer()
+Verb = Literal["lock", "fetch", "render", "build", "check", "tag"]
 
-Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", metavar="NAME")]
-Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", metavar="NAME")]
+
+def _recipes(incomplete: str) -> list[str]:
+    """For a TAB."""
+    return sorted(path.stem for path in Path("recipes").glob(f"{incomplete}*.yaml"))
+
+
+def _plain(words: list[str] | str | None) -> Any:
+    """A recipe's name, where a TAB completed the name of its file."""
+    if isinstance(words, str):
+        return words.removeprefix("recipes/").removesuffix(".yaml")
+    return [_plain(word) for word in words or ()]
+
+
+_Named: Any = {"metavar": "NAME", "callback": _plain, "autocompletion": _recipes}
+Names = Annotated[list[str] | None, typer.Argument(help="Recipes, as in recipes/NAME.yaml.", **_Named)]
+Name = Annotated[str, typer.Argument(help="The recipe, as in recipes/NAME.yaml.", **_Named)]
 All = Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for machines.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Downloads at a time.")]
@@ -29,7 +45,7 @@ AllChecks = Annotated[bool, typer.Option("--all-checks", help="Carry no result o
 def build(
     names: Names = None,
     every: All = False,
-    until: Annotated[str, typer.Option(help="The last verb: lock, fetch, render, build, check or tag.")] = "tag",
+    until: Annotated[Verb, typer.Option(help="The last verb.")] = "tag",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step of the build anew.")] = False,
     all_checks: AllChecks = False,
@@ -39,29 +55,43 @@ def build(
 ) -> None:
     """Turn recipes into checked, tagged images: lock, fetch, render, build, check, tag.
 
-    Each step says what it reused; where nothing changed, nothing runs.
+    Each step says what it reused; where nothing changed, nothing runs. Of several recipes, one that fails stops no
+    other: the exit code is the first failure's.
 
     Examples: `builder build quickstart`, `builder build --all --json`, `builder build mine --until check`.
     """
     from builder.cli.display import progress
+    from builder.cli.errors import document, tell
+    from builder.errors import BuilderError
     from builder.pipeline import VERBS, Options, foresee, run
 
-    if until not in VERBS:
-        raise typer.BadParameter(f"one of {', '.join(VERBS)}", param_hint="--until")
     _use(engine)
     place = _place()
     options = Options(until=until, all_checks=all_checks, no_cache=no_cache, jobs=jobs)
+    wanted = _wanted(place, names, every)
+    place.load_all(wanted)
     if dry_run:
-        show.foreseen([foresee(place, name) for name in _wanted(place, names, every)], as_json)
+        show.foreseen([foresee(place, name) for name in wanted], VERBS[: VERBS.index(until) + 1], as_json)
         return
-    done = []
-    for name in _wanted(place, names, every):
-        outcomes = run(place, name, progress(as_json), options)
+    done, failed = [], dict[str, BuilderError]()
+    for name in wanted:
+        try:
+            outcomes = run(place, name, progress(as_json), options)
+        except BuilderError as error:
+            if len(wanted) == 1:
+                raise
+            failed[name] = error
+            if not as_json:
+                tell(error)
+            continue
         done.append(outcomes)
         if not as_json:
             show.run(place, outcomes)
     if as_json:
-        print(json.dumps({"images": [show.document(place, o) for o in done]}, indent=2))
+        errors = [{"name": name, **document(error, error.exit_code)} for name, error in failed.items()]
+        print(json.dumps({"images": [show.document(place, o) for o in done], "errors": errors}, indent=2))
+    if failed:
+        raise typer.Exit(next(iter(failed.values())).exit_code)
 
 
 @app.command()
@@ -138,7 +168,7 @@ def render(
     place, found = _place(), {}
     every = every or (check and not names)
     for name in _wanted(place, names, every):
-        if every and not place.project.lock_path(name).exists():
+        if every and not place.project.lock_path(name).exists() and not place.project.rendering_path(name).exists():
             if not as_json:
                 print(f"{place.project.recipe_path(name)}: not locked, so there is nothing to render")
             continue
@@ -238,7 +268,7 @@ def _use(engine: str | None) -> None:
 
 def _wanted(place: Workplace, names: list[str] | None, every: bool) -> tuple[str, ...]:
     if every:
-        return place.project.names()
+        return place.project.some_names()
     if not names:
         there = ", ".join(place.project.names()) or "none yet: `builder new NAME`"
         raise typer.BadParameter(f"name a recipe, or say --all (recipes here: {there})", param_hint="NAME")

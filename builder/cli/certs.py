@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 app = typer.Typer(help="Whom images trust, and for how long.", no_args_is_help=True)
-app.command()(expiring)
-app.command()(pin)
+app.command(short_help="Fail in time, for a scheduled job.")(expiring)
+app.command(short_help="Print the pin of an isolated site's host.")(pin)
 
 Source = Annotated[str, typer.Argument(help="A recipe's name, or a file: PEM, DER or PKCS#7.", metavar="NAME|FILE")]
 
 
-@app.command()
+@app.command(short_help="Every certificate of a bundle, and until when.")
 def show(source: Source, as_json: Json = False) -> None:
     """Every certificate of a recipe's bundle or of a file: what it is, until when, its SHA-256.
 
@@ -38,7 +38,7 @@ def show(source: Source, as_json: Json = False) -> None:
     print(f"\n{len(found)} certificates in {source}")
 
 
-@app.command()
+@app.command(short_help="What a bundle has gained and lost.")
 def diff(old: Source, new: Source, as_json: Json = False) -> None:
     """What a bundle has gained and lost, compared by fingerprint.
 
@@ -59,7 +59,7 @@ def diff(old: Source, new: Source, as_json: Json = False) -> None:
     print(f"{len(gone)} gone, {len(come)} new, {len(before) - len(gone)} in both")
 
 
-@app.command()
+@app.command(short_help="Lock the newest roots, and nothing else.")
 def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Recipes.", metavar="NAME")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe of recipes/.")] = False,

@@ -84,7 +84,7 @@ def _sorted_out(sources: Sequence[str], recipe: str | None) -> tuple[Sequence[st
         return sources, (), recipe
     names = [s for s in sources if s not in hosts]
     if not sources:
-        names = [name for name in known if project.lock_path(name).exists()]
+        names = list(project.locked_names())
     return names, tuple(dict.fromkeys(Target.of(h) for h in hosts)), recipe
 
 

@@ -12,9 +12,11 @@ app = typer.Typer()
 
 _WARNING = """\
 WARNING: TLS verification is OFF for this one command. Anyone on the way can read and replace what it fetches.
-         Throw away what it downloads; find the cause with `builder doctor HOST`. Nothing is written.
+         Throw away what it downloads; find the cause with `builder doctor HOST`. No setting is written, and what
+         goes into its caches is thrown away at its end.
          Switched off for: conda, mamba, git, Node, npm, yarn{pip}.
-         Not for curl and wget, which have no variable for it{hosts}.
+         It does not reach, and they verify as before: curl, wget, apt, Java, Go, and Python's own ssl, urllib and
+         requests, which have no variable for it{hosts}.
 """
 
 

@@ -86,8 +86,11 @@ def _table(
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if bold else "")
-    for header in headers:
-        shown.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    for header, width in zip(headers, widths, strict=True):
+        # Where a terminal is too narrow the widest column gives way: a name or a hash in pieces helps nobody.
+        side, stays = "right" if header in right else "left", width < max(widths)
+        shown.add_column(header, justify=side, overflow="fold", no_wrap=stays)  # type: ignore[arg-type]
     for row in rows:
         shown.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     return shown

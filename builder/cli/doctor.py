@@ -134,7 +134,7 @@ def host(
         raise typer.Exit(PinError.exit_code)
 
 
-@app.command()
+@app.command(short_help="Is the clock right?")
 def clock(against: _Against = None, as_json: _Json = False) -> None:
     """Is the clock right? NTP, the drift against other hosts, and what a wrong clock breaks."""
     from builder.adapters.tls.clock import examine
@@ -151,7 +151,7 @@ def clock(against: _Against = None, as_json: _Json = False) -> None:
         raise typer.Exit(UntrustedError.exit_code)
 
 
-@app.command()
+@app.command(short_help="Is there a container engine to build with?")
 def engine(as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False) -> None:
     """Is there a container engine to build with? Names what is there, and each thing that is missing or too old."""
     from builder.adapters.engine.doctor import as_error, examine

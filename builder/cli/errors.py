@@ -29,6 +29,10 @@ _OTHER_CODES: Final = (
 _OTHER_KINDS: Final = {USAGE: "usage", INTERNAL: "internal", 129: "interrupted", 130: "interrupted", 143: "interrupted"}
 
 
+_OF_THE_DISK: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""With the path of a file; a program that is not there has only a name."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: unwinds as Ctrl-C does, so that every `finally` runs."""
 
@@ -73,6 +77,8 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
         return _tell(error, as_json, error.exit_code)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _tell(_disk_full(error), as_json, DiskError.exit_code)
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK and os.sep in str(error.filename):
+        return _tell(_unusable(error), as_json, DiskError.exit_code)
     if os.environ.get("BUILDER_DEBUG") == "1":
         traceback.print_exception(error, file=sys.stderr)
     return _tell(_unexpected(error), as_json, INTERNAL)
@@ -94,6 +100,11 @@ def _disk_full(error: OSError) -> DiskError:
     return DiskError("no room left on the disk", where=where, seen=error.strerror, remedy=remedy)
 
 
+def _unusable(error: OSError) -> DiskError:
+    remedy = "see that the folder is there and may be written; BUILDER_STORE and BUILDER_STATE name others"
+    return DiskError("a file cannot be read or written", where=str(error.filename), seen=error.strerror, remedy=remedy)
+
+
 def _unexpected(error: BaseException) -> BuilderError:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} ({frames[-1].name})" if frames else None
@@ -105,10 +116,13 @@ def _unexpected(error: BaseException) -> BuilderError:
     )
 
 
-def _tell(error: BuilderError, as_json: bool, code: int) -> int:
-    if not as_json:
-        sys.stderr.write(text_of(error, colour=_colour(sys.stderr)))
-        return code
+def tell(error: BuilderError) -> None:
+    """For people, on standard error."""
+    sys.stderr.write(text_of(error, colour=_colour(sys.stderr)))
+
+
+def document(error: BuilderError, code: int) -> dict[str, object]:
+    """For machines."""
     fields = {
         "kind": _OTHER_KINDS.get(code, error.kind),
         "what": error.what,
@@ -116,11 +130,17 @@ def _tell(error: BuilderError, as_json: bool, code: int) -> int:
         "seen": error.seen,
         "remedy": error.remedy,
     }
+    return {"error": {**fields, "faults": [asdict(f) for f in error.faults]}, "exit_code": code}
+
+
+def _tell(error: BuilderError, as_json: bool, code: int) -> int:
+    if not as_json:
+        tell(error)
+        return code
     import json
 
-    document = {"error": {**fields, "faults": [asdict(f) for f in error.faults]}, "exit_code": code}
     try:
-        print(json.dumps(document, indent=2), flush=True)
+        print(json.dumps(document(error, code), indent=2), flush=True)
     except BrokenPipeError:
         _leave_quietly()
     return code

@@ -21,17 +21,22 @@ def export(
 ) -> None:
     """Write the locked conda environment as another tool reads it, every package with its hash.
 
+    Wheels that pip installs on top of it are no part of these formats; which they are is told on standard error.
+
     Examples: `builder export mine > mine.txt` and then `conda create -n mine --file mine.txt`,
     `builder export mine --format conda-lock -o conda-lock.yml`, `builder export mine --format pixi -o pixi.lock`.
     """
-    from builder.conda.exports import FORMATS
+    from builder.conda.exports import FORMATS, left_out
     from builder.pipeline import Workplace, described
 
     if form not in FORMATS:
         raise typer.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
-    text = FORMATS[form](described(Workplace(), name).lock, name)
+    lock = described(Workplace(), name).lock
+    text = FORMATS[form](lock, name)
     if output is None:
         sys.stdout.write(text)
     else:
         output.write_text(text, encoding="utf-8")
         print(f"{output}: {text.count(chr(10))} lines")
+    if note := left_out(lock):
+        print(f"note: {note}", file=sys.stderr)

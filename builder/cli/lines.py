@@ -17,6 +17,8 @@ from builder.progress import Task, Unit
 
 EVERY = 10.0
 """Seconds between two lines of one task."""
+BEAT = 1.0
+"""Seconds after which a task that says nothing of itself is looked at."""
 
 
 class Lines:
@@ -34,11 +36,17 @@ class Lines:
             say = self.say if self._running == 0 else _nothing
             self._running += 1
         say(f"{label}: started" + (f" ({amount_text(total, unit)})" if total else ""))
-        end = "stopped"
+        end, over = "stopped", threading.Event()
+        beat = threading.Thread(target=task.beat, args=(over,), daemon=True)
+        if say is not _nothing:  # the outermost: work that waits for an answer says nothing of itself
+            beat.start()
         try:
             yield task
             end = "done"
         finally:
+            over.set()
+            if beat.is_alive():
+                beat.join()
             with self._lock:
                 self._running -= 1
             say(f"{label}: {end}, {task.summary()}")
@@ -73,6 +81,12 @@ class _LineTask:
     def total(self, amount: int) -> None:
         with self._lock:
             self._total = amount
+
+    def beat(self, over: threading.Event) -> None:
+        """Tells every so often that it still waits."""
+        while not over.wait(BEAT):
+            with self._lock:
+                self._tell()
 
     def summary(self) -> str:
         return summary(self._done, self._unit, self._clock() - self._start)

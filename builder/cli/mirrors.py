@@ -37,7 +37,7 @@ _SOON = 14
 """Days that a certificate has left, from which it is shown in red."""
 
 
-@app.command(name="list")
+@app.command(name="list", short_help="Every mirror: what it carries, and who stands behind it.")
 def list_(as_json: Json = False) -> None:
     """Show every mirror: what it carries, who stands behind it, when that was last confirmed and by whom.
 
@@ -58,7 +58,7 @@ def list_(as_json: Json = False) -> None:
     print("\nupstream: what pip, uv, apt and conda on this host are configured with")
 
 
-@app.command()
+@app.command(short_help="Which are up, fast, current and complete from here.")
 def probe(
     names: Names = None,
     channels: Channels = None,
@@ -77,7 +77,7 @@ def probe(
     Exit code 5 when nobody gives one of the things asked for.
 
     Examples: `builder mirrors probe`, `builder mirrors probe tuna nju --channel conda-forge --quick`,
-    `builder mirrors probe --recipe train-py39-cu128 --json`.
+    `builder mirrors probe --recipe train-py39-cpu --json`.
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.errors import Fault, NetworkError
@@ -106,7 +106,7 @@ def probe(
         )
 
 
-@app.command()
+@app.command(short_help="How many mirrors there really are.")
 def independence(
     names: Names = None,
     channels: Channels = None,
@@ -119,7 +119,7 @@ def independence(
     Follows redirects and compares who answers in the end, at which address and with which certificate.
 
     Examples: `builder mirrors independence tuna ustc nju`, `builder mirrors independence --offline`,
-    `builder mirrors independence --recipe train-py39-cu128`.
+    `builder mirrors independence --recipe train-py39-cpu`.
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.cli.display import table

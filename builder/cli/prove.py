@@ -27,8 +27,6 @@ def prove(
         Path | None,
         typer.Option(
             help="A report from another host: `builder report NAME --json`; - reads standard input.",
-            exists=True,
-            allow_dash=True,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from builder.models.mutation import Mutated
@@ -19,17 +20,16 @@ VERDICTS = {"caught": "green", "MISSED": "bold red", "BY ACCIDENT": "bold red"}
 """Of mutations, on a terminal."""
 
 
-def foreseen(found: list[Foreseen], as_json: bool) -> None:
-    """What runs would do."""
-    from dataclasses import asdict
-
+def foreseen(found: list[Foreseen], verbs: Sequence[str], as_json: bool) -> None:
+    """What runs would do, verb by verb."""
     from builder.cli.display import table
 
     if as_json:
-        print(json.dumps({"foreseen": [asdict(one) for one in found]}, indent=2))
+        documents = [{"name": one.name, **{verb: getattr(one, verb) for verb in verbs}} for one in found]
+        print(json.dumps({"foreseen": documents}, indent=2))
         return
     for one in found:
-        table((one.name, "would be"), [(key, value) for key, value in asdict(one).items() if key != "name"])
+        table((one.name, "would be"), [(verb, getattr(one, verb)) for verb in verbs])
 
 
 def run(place: Workplace, done: Outcomes) -> None:
@@ -62,7 +62,17 @@ def mutated(name: str, found: tuple[Mutated, ...], as_json: bool) -> None:
         table(("check", "mutation", "verdict", "what it said", "time"), rows, right=("time",), styles=VERDICTS)
         caught = sum(one.verdict is Verdict.CAUGHT for one in tried)
         print(f"{caught} of {len(tried)} caught, each for its own reason; {len(found) - len(tried)} have nothing here")
+        for line in _nothing([one for one in found if one.verdict is Verdict.NOTHING]):
+            print(line)
     require_caught(name, found)
+
+
+def _nothing(left_out: list[Mutated]) -> list[str]:
+    """Which mutations were not tried, one line for each check and reason."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for one in left_out:
+        by_reason.setdefault((one.check, one.summary), []).append(one.name)
+    return [f"  not here, {check}: {why}: {', '.join(names)}" for (check, why), names in by_reason.items()]
 
 
 def report(place: Workplace, found: Report, as_json: bool) -> None:

@@ -70,7 +70,7 @@ def gc(
     )
 
 
-@app.command()
+@app.command(short_help="Write one archive with all that the locks need.")
 def export(
     target: Annotated[Path, typer.Argument(help="The archive to write, a .tar.", dir_okay=False, metavar="FILE")],
     locks: Locks = None,
@@ -98,7 +98,7 @@ def export(
     )
 
 
-@app.command("import")
+@app.command("import", short_help="Bring the files of an archive into the store.")
 def import_(
     archive: Annotated[Path, typer.Argument(help="What `export` wrote.", exists=True, dir_okay=False, metavar="FILE")],
     as_json: Json = False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from builder.errors import RecipeError
+from builder.trust.layout import BUNDLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from builder.models.recipe import Conda, Recipe
-
-BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""The image's one CA bundle."""
 
 
 def condarc(recipe: Recipe, channels: tuple[str, ...], roots: Mapping[str, tuple[str, ...]]) -> str:
@@ -33,7 +31,7 @@ def condarc(recipe: Recipe, channels: tuple[str, ...], roots: Mapping[str, tuple
         recipe=recipe.name,
         channels=channels,
         defaults=[urls[0] for name, urls in known.items() if name.startswith("pkgs/")],
-        custom=[(name, _above(name, urls[0])) for name, urls in known.items() if not name.startswith("pkgs/")],
+        custom=[(name, _above(name, urls[0])) for name, urls in known.items()],
         mirrored=_mirrored(channels, known),
         bundle=BUNDLE,
         accepted=_accepted(recipe.conda) if any(name.startswith("pkgs/") for name in channels) else "",

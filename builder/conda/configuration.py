@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from builder.conda.condarc import condarc
 from builder.conda.pip_conf import pip_conf
+from builder.conda.places import ROOT
+from builder.mirrors.catalogue import PYPI, UPSTREAM
 from builder.models.plan import File
 
 if TYPE_CHECKING:
@@ -18,14 +20,12 @@ if TYPE_CHECKING:
     from builder.models.lock import Lock
     from builder.models.recipe import Recipe
 
-CONDA: Final = "/opt/conda"
-MIRRORS: Final = f"{CONDA}/etc/builder/mirrors.json"
+MIRRORS: Final = f"{ROOT}/etc/builder/mirrors.json"
 """What the plugin reads; its own folder is found by `sys.prefix`."""
 
 PLUGIN: Final = "builder_failover"
-MODULES: Final = ("__init__.py", "adapter.py", "hook.py")
+MODULES: Final = ("__init__.py", "adapter.py", "hook.py", "index.py")
 PLUGIN_VERSION: Final = "1.0"
-PYPI: Final = "pypi"
 
 
 def configuration(recipe: Recipe, lock: Lock, roots: Mapping[str, tuple[str, ...]]) -> tuple[File, ...]:
@@ -36,12 +36,13 @@ def configuration(recipe: Recipe, lock: Lock, roots: Mapping[str, tuple[str, ...
     Raises RecipeError for what may not be written into an image: plain http, a password, pkgs/free.
     """
     indexes = roots.get(PYPI, ())
-    written = [File(path="/etc/pip.conf", content=pip_conf(indexes))] if indexes or lock.conda else []
+    own = UPSTREAM in recipe.pip.mirrors
+    written = [File(path="/etc/pip.conf", content=pip_conf(indexes, own=own))] if indexes or lock.conda else []
     if lock.conda:
         channels = {name: roots[name] for name in lock.conda.channels if roots.get(name)}
-        written.append(File(path=f"{CONDA}/.condarc", content=condarc(recipe, lock.conda.channels, roots)))
+        written.append(File(path=f"{ROOT}/.condarc", content=condarc(recipe, lock.conda.channels, roots)))
         written.append(File(path=MIRRORS, content=json.dumps({"channels": channels}, indent=2) + "\n"))
-        written += plugin_files(f"{CONDA}/lib/python{lock.conda.installer_python}/site-packages")
+        written += plugin_files(f"{ROOT}/lib/python{lock.conda.installer_python}/site-packages")
     return tuple(sorted(written, key=lambda file: file.path))
 
 

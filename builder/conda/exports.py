@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.conda.places import home
+from builder.conda.specs import split_spec
 from builder.errors import LockError
 
 if TYPE_CHECKING:
     from builder.models.lock import CondaLock, CondaPackage, Lock
 
-_ALIAS: Final = "https://conda.anaconda.org"
-_PKGS: Final = "https://repo.anaconda.com"
 _SUBDIRS: Final = {"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}
 
 
@@ -60,13 +60,20 @@ def pixi(lock: Lock, name: str) -> str:
     conda = _conda(lock, name)
     platform = LockPlatform(_subdir(lock), virtual_packages=[text.replace("=", " ", 1) for text in conda.virtual])
     file = LockFile([platform])
-    file.set_channels("default", [LockChannel(f"{_base(channel)}/") for channel in conda.channels])
+    file.set_channels("default", [LockChannel(f"{home(channel)}/") for channel in conda.channels])
     for package in conda.packages:
         file.add_conda_package("default", platform, _record(package))
     with tempfile.TemporaryDirectory(prefix="builder-") as folder:
         path = Path(folder, "pixi.lock")
         file.to_path(path)
         return path.read_text(encoding="utf-8")
+
+
+def left_out(lock: Lock) -> str | None:
+    """What of a lock no other tool is told: the wheels that pip installs on top of conda's packages."""
+    if not lock.pip:
+        return None
+    return f"{len(lock.pip)} wheels are not in it, which pip installs on top: " + ", ".join(p.name for p in lock.pip)
 
 
 FORMATS: Final[Mapping[str, Callable[[Lock, str], str]]] = {
@@ -90,13 +97,9 @@ def _subdir(lock: Lock) -> str:
     return _SUBDIRS[lock.platform]
 
 
-def _base(channel: str) -> str:
-    return f"{_PKGS if channel.startswith('pkgs/') else _ALIAS}/{channel}"
-
-
 def _url(package: CondaPackage) -> str:
     channel, _, subdir = package.artifact.source.rpartition("/")
-    return f"{_base(channel)}/{subdir}/{package.artifact.path}"
+    return f"{home(channel)}/{subdir}/{package.artifact.path}"
 
 
 def _locked_dependency(package: CondaPackage, subdir: str) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _locked_dependency(package: CondaPackage, subdir: str) -> dict[str, Any]:
 def _dependencies(package: CondaPackage) -> Iterator[tuple[str, str]]:
     """Name and version of each; virtual packages (`__glibc`) are the machine's and not in a conda-lock."""
     for spec in package.depends:
-        name, _, rest = spec.partition(" ")
+        name, rest = split_spec(spec)
         if not name.startswith("__"):
             yield name, rest
 
@@ -144,4 +147,4 @@ def _record(package: CondaPackage) -> Any:
         md5=bytes.fromhex(package.md5) if package.md5 else None,
         size=package.artifact.size,
     )
-    return RepoDataRecord(record, package.artifact.path, _url(package), f"{_base(channel)}/")
+    return RepoDataRecord(record, package.artifact.path, _url(package), f"{home(channel)}/")

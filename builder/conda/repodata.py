@@ -25,8 +25,8 @@ class Reading:
     """Reads repodata.json in pieces, as they come."""
 
     def __init__(self, *, now: float) -> None:
-        """now: seconds since 1970; a package from after tomorrow says nothing about how new the repodata is."""
-        self._hash, self._until = hashlib.sha256(), int(now) + 86_400
+        """now: seconds since 1970; a package from after that says nothing about how new the repodata is."""
+        self._hash, self._until = hashlib.sha256(), int(now)
         self._head, self._tail = b"", b""
         self.size = 0
         self.newest = 0
@@ -40,7 +40,7 @@ class Reading:
             self._head = (self._head + piece)[:_HEAD]
         text = self._tail + piece
         stamps = (seconds(int(found)) for found in set(_TIMESTAMP.findall(text)))
-        self.newest = max((self.newest, *(stamp for stamp in stamps if stamp < self._until)))
+        self.newest = max((self.newest, *(stamp for stamp in stamps if stamp <= self._until)))
         self._tail = text[-_LONGEST:]
 
     def sha256(self) -> Sha256:

@@ -78,18 +78,20 @@ def solve(parts: Sequence[Part], asked: CondaAsked, *, keep: Sequence[CondaPacka
         except (OSError, ValueError) as error:  # a record of which only the text around it was read before
             what = "a record of the repodata cannot be read"
             raise LockError(what, where=", ".join(opened), seen=str(error), remedy="try other mirrors") from None
-    channels = {_channel(part.channel).base_url: part.channel for part in parts}
-    found = (_package(record, channels[record.channel or ""], where) for record in records)
+        channels = {_channel(part.channel).base_url: part.channel for part in parts}
+        found = [_package(record, channels[record.channel or ""], where) for record in records]
+        for record, package in zip(records, found, strict=True):
+            _refuse_stray(record, package, _same(opened, package))
     stamps = (int(record.timestamp.timestamp()) for record in records if record.timestamp)
     return Solution(packages=tuple(sorted(found, key=lambda p: p.name)), newest=max(stamps, default=None))
 
 
-def hashes(part: Part, packages: Sequence[CondaPackage]) -> dict[str, str]:
-    """By file name: the SHA-256 that this repodata has of those packages that it lists and that are of its subdir."""
+def listed(part: Part, packages: Sequence[CondaPackage]) -> dict[str, tuple[str, int | None]]:
+    """By file name: SHA-256 and size that this repodata has of those packages that it lists and are of its subdir."""
     own = [p for p in packages if p.artifact.source == part.source]
     with _opened(part) as data:
         records = (record for package in own for record in _same({part.source: data}, package))
-        return {record.file_name: record.sha256.hex() for record in records if record.sha256}
+        return {record.file_name: (record.sha256.hex(), record.size) for record in records if record.sha256}
 
 
 def fault(part: Part) -> str | None:
@@ -156,6 +158,29 @@ def _package(record: RepoDataRecord, channel: str, where: str) -> CondaPackage:
         detail = error.errors(include_url=False)[0]
         seen = f"{'.'.join(map(str, detail['loc']))}: {detail['input']!r}"[:200]
         raise LockError(f"the record of {record.file_name} cannot be locked", where=where, seen=seen) from None
+
+
+def _refuse_stray(record: RepoDataRecord, package: CondaPackage, listed: Sequence[RepoDataRecord]) -> None:
+    """Raises LockError for a record that is not of the repodata that lists it.
+
+    listed: what the repodata of the subdir that it names has under its file name. Where mirrors are compared, they
+    are asked about a file of that subdir: a record that names another one would be compared with nothing.
+    """
+    read, own = record.url.rpartition("/")[0], f"{record.channel}{record.subdir}"
+    if record.sha256 not in [other.sha256 for other in listed]:
+        raise LockError(
+            f"the record of {record.file_name} says that it is of {package.artifact.source}, which has no such file",
+            where=f"{package.artifact.source.rpartition('/')[0]}/{read.removeprefix(record.channel or '')}",
+            remedy="a mirror serves the repodata of another platform, or a forged one: lock with each of the recipe's "
+            "mirrors alone, and leave that one out",
+        )
+    if read != own:
+        raise LockError(
+            f"the repodata that lists {record.file_name} keeps its packages elsewhere, which is not followed",
+            where=package.artifact.source,
+            seen=f"base_url: {read}",
+            remedy="name a mirror that has repodata and packages in one folder",
+        )
 
 
 def _misspelt(asked: CondaAsked, opened: Iterable[SparseRepoData]) -> str:

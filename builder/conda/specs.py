@@ -14,6 +14,12 @@ _PLAIN: Final = re.compile(
 """What nearly every spec is like, and surely one: rattler, whose import takes 80 ms, is asked about the others."""
 
 
+def split_spec(text: str) -> tuple[str, str]:
+    """Name, and version with build, of a match spec: `zlib` and `>=1.3,<2` of `conda-forge::zlib >=1.3,<2`."""
+    found = re.match(r"([^\s=<>!~\[]*)\s*(.*)", text.rpartition("::")[2].strip())
+    return (found[1].lower(), found[2]) if found else (text, "")
+
+
 def spec_fault(text: str) -> tuple[str, str] | None:
     """What is wrong with a match spec, and what to do; None when it may be asked for."""
     if "://" in text or "::" in text or re.search(r"\[.*\b(channel|url|fn|subdir|namespace)\b", text):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from builder.errors import RecipeError
+from builder.errors import HostError, RecipeError
 from builder.mirrors.entry import PYPI, Catalogue, Mirror, is_loopback, kind_of
+from builder.mirrors.transport import CONDA_AGENT
 
 __all__ = ["OFFICIAL", "PYPI", "UPSTREAM", "Catalogue", "Clients", "Mirror", "Mirrors", "is_loopback"]
 
@@ -72,6 +73,8 @@ class Mirrors:
                 f"the mirror {name} does not carry {source}",
                 remedy=f"name one that does: {', '.join(self.carrying(source))}",
             )
+        if name == UPSTREAM and kind_of(source) == "conda":
+            _refuse_plain(roots[0], source)
         return roots
 
     def carries(self, name: str, source: str) -> bool:
@@ -88,6 +91,23 @@ class Mirrors:
         while (entry := self._catalogue.get(seen[-1])) and source in entry.behind and entry.behind[source] not in seen:
             seen.append(entry.behind[source])
         return seen[-1]
+
+    def independent_first(self, names: Sequence[str], source: str) -> list[str]:
+        """The names, the first of each backend before all others: two that one backend answers for agree always.
+
+        source: as in `conda-forge/linux-64`.
+        """
+        first: dict[str, str] = {}
+        for name in names:
+            real = OFFICIAL if name == UPSTREAM and self.is_official(source) else name
+            first.setdefault(self.backend(real, source.rpartition("/")[0]), name)
+        return sorted(names, key=lambda name: name not in first.values())
+
+    def agent(self, name: str, source: str) -> str | None:
+        """What a client calls itself there: as the mirror wants it, else as conda, of conda's own files."""
+        entry = self._catalogue.get(name)
+        as_conda = CONDA_AGENT if kind_of(source) in ("conda", "installer") else None
+        return (entry.user_agent if entry else None) or as_conda
 
     def is_official(self, source: str) -> bool:
         """Whether upstream is the official host: this host's conda is configured with nothing else for it."""
@@ -137,6 +157,18 @@ class Mirrors:
                 remedy=f"did you mean {near[0]}?" if near else "name one of those, or add it to BUILDER_MIRRORS",
             )
         return self._catalogue[name]
+
+
+def _refuse_plain(root: str, source: str) -> None:
+    """Raises HostError for a channel over plain http: a list of hashes that anybody may have written is none."""
+    channel, _, subdir = source.rpartition("/")
+    if not root.startswith("https:") and not is_loopback(root):
+        raise HostError(
+            f"conda on this host is configured to ask for {channel} over {urlsplit(root).scheme}, which anybody may "
+            "change",
+            seen=root.removesuffix(f"/{subdir}").rpartition("@")[2],
+            remedy="give it an https address in ~/.condarc, or name mirrors in the recipe, as in `mirrors: [tuna]`",
+        )
 
 
 def _without_login(root: str, name: str) -> str:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from builder.errors import Fault, IntegrityError, NetworkError
-from builder.mirrors.entry import kind_of
 from builder.mirrors.health import Health
 from builder.mirrors.race import Race, Stopped
-from builder.mirrors.transport import HTML, Answer, Client, Transport, Unavailable
+from builder.mirrors.transport import HTML, Answer, Transport, Unavailable
 from builder.mirrors.watch import Stream, Watch
 from builder.models.base import Sha256
 from builder.models.lock import Artifact
@@ -37,6 +36,9 @@ class Where(Protocol):
 
     def names(self, artifact: Artifact) -> tuple[str, ...]:
         """Mirrors in order of preference; raises RecipeError when there is none."""
+
+    def agent(self, name: str, artifact: Artifact) -> str | None:
+        """What to be called there; None: what this program is called."""
 
     def urls(self, name: str, artifact: Artifact) -> tuple[str, ...]:
         """Addresses on a mirror, to be tried in order; raises Unavailable."""
@@ -75,7 +77,7 @@ class Tally:
     """Files, by the mirror that gave the last byte."""
     failures: list[Failure] = field(default_factory=list)
     resumed: int = 0
-    """Bytes that an earlier run had left."""
+    """Bytes that an earlier run had left, if they are part of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,16 +209,28 @@ class _Download:
         )
 
     def _open(self, name: str) -> Answer:
-        """The first of a mirror's addresses that has the file."""
+        """The rest of the file from the first of a mirror's addresses that gives it, else all of it.
+
+        There are servers that know no ranges and say so by an error (400, 403, 416, 501), or by sending another one.
+        """
+        agent = self.use.where.agent(name, self.artifact)
         urls = self.use.where.urls(name, self.artifact)
-        client: Client = "conda" if kind_of(self.artifact.source) in ("conda", "installer") else "builder"
-        for url in urls[:-1]:
-            try:
-                return self.use.transport.open(url, offset=self.file.size, client=client)
-            except Unavailable as unavailable:
-                if not unavailable.contact or unavailable.again:
-                    raise
-        return self.use.transport.open(urls[-1], offset=self.file.size, client=client)
+        said = Unavailable(cause="has no address for it", contact=False)
+        for offset in dict.fromkeys((self.file.size, 0)):
+            for url in urls:
+                try:
+                    answer = self.use.transport.open(url, offset=offset, agent=agent)
+                except Unavailable as unavailable:
+                    if not unavailable.contact or unavailable.again:
+                        raise
+                    said = unavailable
+                    continue
+                if answer.offset in (0, offset):
+                    return answer
+                answer.close()
+                cause = f"sends another range than was asked for, from byte {answer.offset}"
+                said = Unavailable(cause=cause, host=answer.host)
+        raise said
 
     def _failed(self, name: str, said: Unavailable) -> None:
         self.left = [n for n in self.left if n != name]
@@ -253,8 +267,6 @@ class _Download:
         """Checks what is offered; true when it is the whole file, and not the rest of one."""
         if answer.size not in (None, self.artifact.size):
             raise Unavailable(cause=f"offers {answer.size} bytes instead of {self.artifact.size}")
-        if answer.offset not in (0, self.file.size):
-            raise Unavailable(cause=f"sends another range than was asked for, from byte {answer.offset}")
         if answer.offset == 0:
             self._lose()
         return answer.offset == 0
@@ -298,3 +310,4 @@ class _Download:
     def _lose(self) -> None:
         self.advance(-self.file.size)
         self.file.restart()
+        self.tally.resumed = 0

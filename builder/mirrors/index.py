@@ -35,7 +35,10 @@ def project_of(filename: str) -> str:
 def files_of(page: Page) -> dict[str, str]:
     """The address of each file of a page, by file name. Raises Unavailable for what is no such page."""
     found = _from_json(page.text) if page.media_type.endswith("json") else _from_html(page)
-    return {name: _joined(page.url, link) for name, link in found.items()}
+    try:
+        return {name: _joined(page.url, link) for name, link in found.items()}
+    except ValueError:  # as of `https://[x/`
+        raise Unavailable(cause="its index has a link that is no address") from None
 
 
 def uploads_of(page: Page) -> dict[str, float]:
@@ -43,7 +46,7 @@ def uploads_of(page: Page) -> dict[str, float]:
     try:
         listed = json.loads(page.text)["files"] if page.media_type.endswith("json") else []
         return {str(f["filename"]): _seconds(f["upload-time"]) for f in listed if f.get("upload-time")}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -55,7 +58,7 @@ def _seconds(text: str) -> float:
 def _from_json(text: str) -> dict[str, str]:
     try:
         return {str(f["filename"]): str(f["url"]) for f in json.loads(text)["files"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Unavailable(cause=_NO_INDEX) from None
 
 
@@ -64,7 +67,7 @@ def _from_html(page: Page) -> dict[str, str]:
     links.feed(page.text)
     if not links.found:
         raise Unavailable(cause=_NO_INDEX)
-    return {unquote(urlsplit(link).path.rsplit("/", 1)[-1]): link for link in links.found}
+    return {unquote(link.partition("#")[0].partition("?")[0].rsplit("/", 1)[-1]): link for link in links.found}
 
 
 def _joined(base: str, link: str) -> str:

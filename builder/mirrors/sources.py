@@ -45,6 +45,10 @@ class Sources:
             )
         return names
 
+    def agent(self, name: str, artifact: Artifact) -> str | None:
+        """What to be called there; None: what this program is called."""
+        return self._mirrors.agent(name, artifact.source)
+
     def urls(self, name: str, artifact: Artifact) -> tuple[str, ...]:
         """The addresses of an artifact on a mirror, to be tried in order; may ask its index. Raises Unavailable."""
         try:
@@ -52,23 +56,23 @@ class Sources:
         except BuilderError as error:
             raise Unavailable(cause=f"{error.what}: {error.seen}", contact=False) from None
         if artifact.source == PYPI:
-            return (self._file(roots[0], artifact.filename),)
+            return (self._file(roots[0], artifact.filename, self.agent(name, artifact)),)
         return tuple(address(root, artifact.path) for root in roots)
 
-    def _file(self, index: str, filename: str) -> str:
+    def _file(self, index: str, filename: str, agent: str | None) -> str:
         page = f"{index}/{project_of(filename)}/"
-        url = self._listed(page).get(filename)
+        url = self._listed(page, agent).get(filename)
         if url is None:
             raise Unavailable(cause="its index does not list the file")
         if page.startswith("https:") and not url.startswith("https:") and not is_loopback(url):
             raise Unavailable(cause="its index leads from https to plain http")
         return url
 
-    def _listed(self, page: str) -> dict[str, str]:
+    def _listed(self, page: str, agent: str | None) -> dict[str, str]:
         """The files of a page, asked for once in a run."""
         with self._guard:
             asking = self._asking.setdefault(page, threading.Lock())
         with asking:
             if page not in self._pages:
-                self._pages[page] = files_of(self._transport.page(page))
+                self._pages[page] = files_of(self._transport.page(page, agent=agent))
             return self._pages[page]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import builder
 
 HTML: Final = "answers with a page of HTML, not with the file"
 
-Client = Literal["builder", "conda"]
-"""Who asks, by its User-Agent: mirrors of conda channels turn away what is not conda (FACTS 3)."""
 CONDA_AGENT: Final = (
     "conda/25.9.1 requests/2.32.5 CPython/3.9.23 Linux/6.1.0 debian/12 glibc/2.36 solver/libmamba "
     f"builder/{builder.__version__}"
 )
-"""As conda forms its own (`Context.user_agent` in conda/base/context.py); the same from every host."""
+"""As conda forms its own (`Context.user_agent` in conda/base/context.py); the same from every host. Mirrors of conda
+channels turn away what is not conda (FACTS 3)."""
 
 
 @dataclass(kw_only=True, eq=False)  # not frozen: Python writes an exception's traceback to it
@@ -71,12 +70,12 @@ class Answer(Protocol):
 
 
 class Transport(Protocol):
-    """GET, with the host's own proxy, trust and credentials."""
+    """GET, with the host's own proxy, trust and credentials; `agent` is what to be called, None: builder's own name."""
 
-    def page(self, url: str) -> Page:
+    def page(self, url: str, *, agent: str | None = None) -> Page:
         """A page of a package index; raises Unavailable."""
 
-    def open(self, url: str, *, offset: int = 0, client: Client = "builder") -> Answer:
+    def open(self, url: str, *, offset: int = 0, agent: str | None = None) -> Answer:
         """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
 
     def close(self) -> None:

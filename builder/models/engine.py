@@ -41,6 +41,8 @@ class ImageFacts(Model):
     """Sorted by name."""
     user: str = ""
     workdir: str = ""
+    commands: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """ENTRYPOINT, CMD and HEALTHCHECK, those that are there, with their words."""
     tags: tuple[str, ...] = ()
 
 

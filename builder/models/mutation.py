@@ -16,10 +16,14 @@ class Mutation(Model):
     """The check that is there to catch it."""
     finds: str
     """A regular expression that the check's first problem has to match: caught for any other reason is an accident."""
-    script: str
-    """For `sh -eu`, as root in a container of the image without network; $PREFIX, $SITE and $CONDA are set."""
+    script: str = ":"
+    """For `sh -eu`, as root in a container of the image without network; $PREFIX, $SITE, $CONDA, $ROOM (bytes that the
+    budget leaves) and $RUN (the program of the recipe's `command`) are set."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of the image's configuration, by name."""
     needs: tuple[str, ...] = ()
-    """Packages of the lock without which there is nothing to break, and `conda` for an installation of it."""
+    """Packages of the lock without which there is nothing to break; `conda` for an installation of it, `wheels` for any
+    wheel, `gpu` for an engine that gives one."""
 
 
 class Verdict(str, Enum):

@@ -15,7 +15,7 @@ class Allowed(Model):
     rule: str
     """As `builder audit --rules` lists them."""
     at: str
-    """The file in the image, or the name of the environment variable."""
+    """The file in the image, the name of the environment variable, or `ENTRYPOINT`, `CMD`, `HEALTHCHECK`."""
     reason: Annotated[str, Field(min_length=1)]
     """Why it may be there, for whoever asks later: it stays in the report's evidence."""
 

@@ -42,7 +42,7 @@ Version = Annotated[
     str, _text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$", "letters, digits, `.`, `_`, `-`, as a tag may have them")
 ]
 
-_CHANNEL_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$"
+_CHANNEL_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?(/label/[a-z0-9][a-z0-9._-]*)?$"
 ChannelName = Annotated[str, _text(_CHANNEL_PATTERN, "the name of a channel, as in conda-forge or pkgs/main")]
 
 
@@ -107,7 +107,8 @@ class Conda(Model):
     """A conda installation at `/opt/conda`, and an environment named as the recipe with the recipe's Python."""
 
     installer: Literal["miniconda", "miniforge"] = "miniforge"
-    """What `/opt/conda` is made with: an entry of `builder/data/installers.yaml`, or of the site's own list."""
+    """What `/opt/conda` is made with: an entry of `builder/data/installers.yaml`, or of the site's own list.
+    Miniconda's own packages are Anaconda's: it needs `accept_terms`."""
     version: Version | None = None
     """Of the installer, as in `25.9.1-3`; left out, the newest that is known."""
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)] = ("conda-forge",)
@@ -176,7 +177,7 @@ class Check(Model):
     """The check's name: a script of `builder/checks/`."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     """Its arguments."""
-    skip: str | None = None
+    skip: Annotated[str, _text(r"\S", 'a reason, such as "no TLS in this image"', longest=500)] | None = None
     """The reason, when the recipe wants it not to run; reported as SKIP."""
     timeout: int = Field(default=300, ge=1, le=7200)
     """Seconds."""

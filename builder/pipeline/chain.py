@@ -194,6 +194,8 @@ class Foreseen:
     fetch: str
     render: str
     build: str
+    check: str = "everything"
+    tag: str = "what passed"
 
 
 def foresee(place: Workplace, name: str) -> Foreseen:
@@ -205,11 +207,15 @@ def foresee(place: Workplace, name: str) -> Foreseen:
     now = describe(place, loaded, found)
     missing = place.store.missing(now.plan.artifacts())
     differing = place.project.differences(now.rendered)
-    stands = not differing and standing(place, now) is not None
+    there = None if differing else image_of(place, now)
+    stands = there is not None and standing(place, now) is not None
+    needed = missing if there is None else ()
     return Foreseen(
         name=name,
         lock="as it is",
-        fetch=f"{len(missing)} files, {sum(a.size for a in missing) / 1e6:,.0f} MB" if missing else "nothing",
+        fetch=f"{len(needed)} files, {sum(a.size for a in needed) / 1e6:,.0f} MB" if needed else "nothing",
         render=f"{len(differing)} files" if differing else "as it is",
-        build="nothing: the sealed image is what is asked" if stands else f"up to {peak(now) / 1e9:.1f} GB of disk",
+        build=f"nothing: {there.id[7:19]} is there" if there else f"up to {peak(now) / 1e9:.1f} GB of disk",
+        check="nothing: the report is whole" if stands else "what no earlier report answers",
+        tag="nothing: the sealed image is what is asked" if stands else "what passed",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from builder.stages.prove import (
     other_questions,
     require_answers,
     require_same_questions,
+    too_old,
     unproven,
     with_answers,
 )
+from builder.stages.questions import questions
 from builder.stages.seal import names, require_same, seal
 from builder.stages.tag import tag, withdraw
 
@@ -88,20 +91,52 @@ def prove(place: Workplace, wanted: Wanted, progress: Progress) -> Proven:
         _load(wanted.image, first, there, progress)
     image = _held(there, first, now)
     require_same_questions(first, _keys(now, image))
-    if open_ := _open(place, now, first, engines):
-        by = Proof(engine=str(there.version()), host=there.version().host)
-        recipe = now.loaded.recipe
-        answers = ask(open_, recipe=recipe, plan=now.plan, lock=now.lock, image=image, runner=there, progress=progress)
-        require_answers(answers, by)
-        report = with_answers(first, answers, by)
-    else:
-        report = first
-    left = _open(place, now, report, engines)
-    place.reports.write(report)
-    sealed = _sealed(now, report)
-    done = (_promoted(there, sealed), *(_promoted_too(engine, sealed) for engine in engines[1:]))
-    place.reports.write_seal(sealed)
-    return Proven(report=report, proved=tuple(sorted(open_ - left)), left=tuple(sorted(left)), engines=done)
+    with place.reports.locked(now.loaded.recipe.name):
+        open_ = _open(place, now, first, engines)
+    old = too_old(first, _dated(now, image), datetime.now(timezone.utc))
+    answered = first
+    if names := open_ | old:
+        answered = _asked(now, image, first, names=names, old=old, there=there, progress=progress)
+    # Minutes later: another engine may have answered meanwhile. What failed there is neither lost nor promoted.
+    with place.reports.locked(now.loaded.recipe.name):
+        report = _with_what_came_meanwhile(place, answered)
+        left = _open(place, now, report, engines)
+        place.reports.write(report)
+        sealed = _sealed(now, report)
+        done = (_promoted(there, sealed), *(_promoted_too(engine, sealed) for engine in engines[1:]))
+        place.reports.write_seal(sealed)
+    proved = tuple(sorted(names - left))
+    return Proven(report=report, proved=proved, left=tuple(sorted(left)), engines=done)
+
+
+def _dated(now: Described, image: ImageFacts) -> frozenset[str]:
+    """The checks whose answers depend on the day."""
+    every = questions(recipe=now.loaded.recipe, plan=now.plan, lock=now.lock, image=image)
+    return frozenset(one.name for one in every if one.script.dated)
+
+
+def _asked(
+    now: Described,
+    image: ImageFacts,
+    first: Report,
+    *,
+    names: frozenset[str],
+    old: frozenset[str],
+    there: Engine,
+    progress: Progress,
+) -> Report:
+    """The report with what the engine answers. Raises what `require_answers` does."""
+    by = Proof(engine=str(there.version()), host=there.version().host)
+    recipe = now.loaded.recipe
+    answers = ask(names, recipe=recipe, plan=now.plan, lock=now.lock, image=image, runner=there, progress=progress)
+    require_answers(answers, by, old=old)
+    return with_answers(first, answers, by, old=old)
+
+
+def _with_what_came_meanwhile(place: Workplace, report: Report) -> Report:
+    """Where two answers weigh the same, the report's own counts: it is the younger one."""
+    kept = place.reports.report(report.name, report.image)
+    return combine(report, kept) if kept else report
 
 
 def _builders(place: Workplace, there: Engine) -> tuple[Engine, ...]:
@@ -215,7 +250,7 @@ def _open(place: Workplace, now: Described, report: Report, engines: tuple[Engin
     try:
         return unproven(report)
     except CheckFailed as failed:
-        place.reports.write(report)
+        place.reports.write(_with_what_came_meanwhile(place, report))
         taken = [name for engine in engines for name in _withdrawn(engine, now, report)]
         if taken:
             failed.seen = f"taken from the image: {', '.join(dict.fromkeys(taken))}"
@@ -226,7 +261,7 @@ def _open(place: Workplace, now: Described, report: Report, engines: tuple[Engin
 def _withdrawn(engine: Engine, now: Described, report: Report) -> tuple[str, ...]:
     recipe = now.loaded.recipe
     try:
-        had = names(recipe, now.lock, report, unproven=True)
+        had = (*names(recipe, now.lock, report, unproven=True), *names(recipe, now.lock, report, unproven=False))
         return withdraw(report.image, had, engine, keep=staging_name(now.rendered))
     except BuilderError:  # an engine out of reach, or names that could never be given: the failure is what counts
         return ()

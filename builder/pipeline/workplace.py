@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.adapters.project import Loaded, Project
 from builder.checks import CHECKS
+from builder.errors import Fault, RecipeError
 from builder.models.lock import RECIPE
 
 if TYPE_CHECKING:
@@ -60,6 +61,18 @@ class Workplace:
         """The recipe, with every fault of it at once."""
         checks = {name: script.arguments for name, script in CHECKS.items()}
         return self.project.load(name, bases=self.catalog.bases.keys(), checks=checks)
+
+    def load_all(self, names: Sequence[str]) -> None:
+        """Raises RecipeError with the faults of all of them at once, before anything is done for one."""
+        faults: list[Fault] = []
+        for name in names if len(names) > 1 else ():
+            try:
+                self.load(name)
+            except RecipeError as error:
+                own = Fault(what=error.what, where=error.where, seen=error.seen, remedy=error.remedy)
+                faults += error.faults or (own,)
+        if faults:
+            raise RecipeError("not all of the recipes can be used", where="recipes/", faults=tuple(faults))
 
     def bring(
         self, loaded: Loaded, lock: Lock | None, artifacts: Sequence[Artifact], progress: Progress, jobs: int

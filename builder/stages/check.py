@@ -1,41 +1,33 @@
 """Check: asks an image every question of its recipe and gives a report bound to the image's ID.
 
-A result depends on the script, its arguments, the layers that the check reads and the image's configuration; the
-digest of these is its key. A PASS whose key did not change is carried over from the report before; one that depends on
-the day too, for a day.
+A PASS whose key did not change (see `questions`) is carried over from the report before; one that depends on the day
+too, for a day.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from builder.checks import CHECKS, CheckScript, Subject, faults_of, script_of
-from builder.errors import CheckFailed, RecipeError
-from builder.models.base import Sha256, sha256_of
+from builder.checks import faults_of
+from builder.errors import RecipeError
 from builder.models.report import CheckResult, Notice, Outcome, Report
 from builder.stages.answer import Answer, answer_of
-from builder.stages.check_audit import AUDIT, audit_key, audit_result
-from builder.stages.check_size import SIZE, size_result
+from builder.stages.check_audit import audit_key, audit_result
+from builder.stages.check_size import size_result
+from builder.stages.questions import Question, is_fresh, questions
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from builder.models.base import ImageId
+    from builder.models.base import ImageId, Sha256
     from builder.models.engine import Completed, EngineFacts, ImageFacts
     from builder.models.lock import Lock
     from builder.models.plan import Plan
-    from builder.models.recipe import Check, Recipe
+    from builder.models.recipe import Recipe
     from builder.progress import Progress, Task
     from builder.stages.check_audit import Auditor
-
-FRESH = timedelta(days=1)
-"""For so long what depends on the day is not asked again."""
 
 AT_ONCE = 2
 """Containers at a time: most checks import torch on one core."""
@@ -74,18 +66,6 @@ class Runner(Protocol):
         """
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """A check that is ready to be asked."""
-
-    name: str
-    asked: Check
-    script: CheckScript
-    arguments: dict[str, JsonValue]
-    text: str
-    key: Sha256
-
-
 def validate(recipe: Recipe) -> None:
     """Raises RecipeError for checks and arguments that do not exist: to be asked before anything is built."""
     if faults := faults_of(recipe):
@@ -112,7 +92,7 @@ def check(
     recipe says otherwise. Raises RecipeError for unknown checks, CheckFailed when the image is not the plan's.
     """
     validate(recipe)
-    prepared = _prepare(recipe, plan, lock, image)
+    prepared = questions(recipe, plan, lock, image)
     carried = {} if all_checks or previous is None else _carried(previous, passed=recipe.checks_carry_over)
     engine = str(runner.version())
     runner.remove_stale()
@@ -154,7 +134,7 @@ def ask(
     instead: an image made from `image`, which is asked in its place.
     """
     validate(recipe)
-    prepared = [one for one in _prepare(recipe, plan, lock, image) if one.name in names]
+    prepared = [one for one in questions(recipe, plan, lock, image) if one.name in names]
     image = image.model_copy(update={"id": instead}) if instead else image
     runner.remove_stale()
     with progress.task(f"prove {recipe.name}", total=len(prepared)) as task:
@@ -164,50 +144,8 @@ def ask(
 
 def keys(*, recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[Sha256, ...]:
     """The key of every result that a report on this image would have; in the report's order."""
-    asked = (one.key for one in _prepare(recipe, plan, lock, image))
+    asked = (one.key for one in questions(recipe, plan, lock, image))
     return (*asked, audit_key(recipe, plan, image), *(r.key for r in size_result(recipe, image)))
-
-
-def expected(recipe: Recipe) -> tuple[str, ...]:
-    """The name of every result that a report on the recipe must have; a check asked twice gets a number."""
-    asked, names = Counter[str](), []
-    for one in recipe.checks:
-        asked[one.check] += 1
-        names.append(one.check if asked[one.check] == 1 else f"{one.check}-{asked[one.check]}")
-    return (*names, AUDIT, *((SIZE,) if recipe.budget.size else ()))
-
-
-def _prepare(recipe: Recipe, plan: Plan, lock: Lock, image: ImageFacts) -> tuple[_Prepared, ...]:
-    subject = Subject(recipe=recipe, plan=plan, lock=lock)
-    prepared = []
-    for name, asked in zip(expected(recipe), recipe.checks, strict=False):  # `audit` and `size` are no scripts
-        script, text = CHECKS[asked.check], script_of(asked.check)
-        arguments: dict[str, JsonValue] = {**script.given(subject), **asked.with_}
-        key = _key(asked.check, arguments, text, _layers(script, plan, image), image)
-        prepared.append(
-            _Prepared(name=name, asked=asked, script=script, arguments=arguments, text=text, key=key),
-        )
-    return tuple(prepared)
-
-
-def _layers(script: CheckScript, plan: Plan, image: ImageFacts) -> tuple[str, ...]:
-    """The diff IDs that the check's outcome depends on. The plan's layers are the image's topmost ones, in order."""
-    own = len(plan.layers)
-    below = len(image.layers) - own
-    if below < 0 or (plan.base is None and below):
-        raise CheckFailed(
-            f"the image was not built from this plan: it has {len(image.layers)} layers, the plan {own}",
-            where=image.id,
-            remedy=f"run `builder build {plan.name}`",
-        )
-    read = [diff for layer, diff in zip(plan.layers, image.layers[below:], strict=True) if layer.action in script.reads]
-    return (*image.layers[:below], *read)
-
-
-def _key(name: str, arguments: dict[str, JsonValue], text: str, layers: tuple[str, ...], image: ImageFacts) -> Sha256:
-    """Labels are left out: they hold the lock's digest, and no check reads them."""
-    parts = [name, arguments, text, layers, image.env, image.user, image.workdir]
-    return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
 
 
 def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
@@ -216,16 +154,16 @@ def _carried(previous: Report, *, passed: bool) -> dict[Sha256, CheckResult]:
     return {r.key: r for r in (*kept, *(f for f in previous.with_outcome(Outcome.FAIL) if f.proven))}
 
 
-def _holds(one: _Prepared, before: CheckResult | None) -> bool:
-    """Whether the result of before still stands; what depends on the day does so for a day."""
-    if before is None or not one.script.dated:
-        return before is not None
-    return before.asked is not None and abs(datetime.now(timezone.utc) - before.asked) < FRESH
+def _holds(one: Question, before: CheckResult | None) -> bool:
+    """Whether the result of before still stands; what depends on the day does so for a day. A skip is the recipe's."""
+    return (
+        one.asked.skip is None
+        and before is not None
+        and (not one.script.dated or is_fresh(before, datetime.now(timezone.utc)))
+    )
 
 
-def _ask(
-    prepared: list[_Prepared], plan: Plan, image: ImageFacts, runner: Runner, task: Task
-) -> dict[str, CheckResult]:
+def _ask(prepared: list[Question], plan: Plan, image: ImageFacts, runner: Runner, task: Task) -> dict[str, CheckResult]:
     """The results by name. Two containers at a time, those with the longest limit first: they take longest."""
     results = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -252,7 +190,7 @@ def _end(running: list[Future[CheckResult]], runner: Runner) -> None:
         runner.remove_own()
 
 
-def _asked(one: _Prepared, plan: Plan, image: ImageFacts, runner: Runner) -> CheckResult:
+def _asked(one: Question, plan: Plan, image: ImageFacts, runner: Runner) -> CheckResult:
     begun = time.monotonic()
     if one.asked.skip is not None:
         answer = Answer(outcome=Outcome.SKIP, summary=one.asked.skip)

@@ -11,6 +11,7 @@ from builder.audit.finding import Severity
 from builder.audit.policy import findings_of_severity_error
 from builder.models.base import sha256_of
 from builder.models.report import CheckResult, Outcome
+from builder.stages.answer import shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -38,7 +39,8 @@ class Auditor(Protocol):
 def audit_key(recipe: Recipe, plan: Plan, image: ImageFacts) -> Sha256:
     """Digest of all that the result depends on."""
     allowed = [a.model_dump() for a in recipe.audit.allow]
-    parts = [AUDIT, audit_digest(), allowed, _environments(plan), image.layers, image.env, image.user, image.workdir]
+    configured = (image.env, image.user, image.workdir, image.commands)
+    parts = [AUDIT, audit_digest(), allowed, _environments(plan), image.layers, *configured]
     return sha256_of(json.dumps(parts, sort_keys=True, separators=(",", ":")))
 
 
@@ -77,7 +79,7 @@ def _allowed(finding: Finding, allow: tuple[Allowed, ...]) -> Allowed | None:
 def _refusal(grave: list[Finding]) -> str:
     first = grave[0]
     more = f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
-    return f"{first.rule} {first.place}: {first.title}: {first.remedy}{more}"
+    return shown(f"{first.rule} {first.place}: {first.title}: {first.remedy}{more}")
 
 
 def _approval(audited: Audited, allowed: int) -> str:
@@ -91,5 +93,5 @@ def _approval(audited: Audited, allowed: int) -> str:
 
 def _shown(finding: Finding, allowed: Allowed | None) -> dict[str, JsonValue]:
     names = ("rule", "title", "place", "seen", "wins", "why", "remedy")
-    shown: dict[str, JsonValue] = {name: getattr(finding, name) for name in names if getattr(finding, name)}
-    return {**shown, "severity": finding.severity.value, **({"allowed": allowed.reason} if allowed else {})}
+    told: dict[str, JsonValue] = {name: shown(getattr(finding, name)) for name in names if getattr(finding, name)}
+    return {**told, "severity": finding.severity.value, **({"allowed": allowed.reason} if allowed else {})}

@@ -34,6 +34,11 @@ def size_result(recipe: Recipe, image: ImageFacts) -> tuple[CheckResult, ...]:
     )
 
 
+def room(recipe: Recipe, image: ImageFacts) -> int:
+    """Bytes by which the image may still grow; 0 without a budget."""
+    return max(0, _bytes(recipe.budget.size) - image.size) if recipe.budget.size else 0
+
+
 def _bytes(text: str) -> int:
     """`8GB` is 8 000 000 000."""
     return int(float(text[:-2]) * {"MB": 10**6, "GB": 10**9}[text[-2:]])

@@ -11,14 +11,15 @@ from builder.stages.yamltext import Document, Path
 
 _SHORT: Final = {"main": "pkgs/main", "r": "pkgs/r", "msys2": "pkgs/msys2", "defaults": "pkgs/main, pkgs/r"}
 """What people call Anaconda's channels. The names are conda's own, and mean other things to its mirrors."""
-_ANACONDA: Final = frozenset({"pkgs/main", "pkgs/r", "pkgs/msys2", "anaconda", *_SHORT})
-"""Channels under Anaconda's terms of service."""
+_ANACONDA: Final = frozenset({"anaconda", *_SHORT})
+"""Channels under Anaconda's terms of service, with their labels; so is all that is below `pkgs/`."""
 _DEAD: Final = frozenset({"free", "pkgs/free"})
 
-_TERMS: Final = (
-    "use `channels: [conda-forge]` with `installer: miniforge`, which need no licence; or, if your organisation has "
-    "accepted them, write `accept_terms: true` with `accepted_by` and `accepted_on`"
+_ACCEPT: Final = (
+    "or, if your organisation has accepted them, say so under `conda:` by three lines: `accept_terms: true`, "
+    '`accepted_by: NAME` and `accepted_on: "2026-11-23"`'
 )
+_TERMS: Final = f"use `channels: [conda-forge]` with `installer: miniforge`, which need no licence; {_ACCEPT}"
 
 
 def conda_faults(document: Document, faults: Faults) -> None:
@@ -30,6 +31,11 @@ def conda_faults(document: Document, faults: Faults) -> None:
     accepted = conda.get("accept_terms") is True
     if accepted:
         _who_and_when(conda, faults)
+    elif conda.get("installer") == "miniconda":  # run unattended (-b), it asks nobody
+        what = "the packages that Miniconda itself brings are under Anaconda's terms of service, not accepted here"
+        faults.add(
+            what, ("conda", "installer"), remedy=f"write `installer: miniforge`, which needs no licence; {_ACCEPT}"
+        )
     for path, channel in _texts(conda, "channels"):
         _channel(channel, path, faults, accepted=accepted)
     for path, spec in _texts(conda, "packages"):
@@ -58,9 +64,13 @@ def _channel(channel: str, path: Path, faults: Faults, *, accepted: bool) -> Non
     if channel in _DEAD:
         what = f"the channel {channel} is dead: nothing was added to it since 2017"
         faults.add(what, path, remedy="remove it; what it had is in conda-forge")
-    elif channel in _ANACONDA and not accepted:
+    elif _is_anacondas(channel) and not accepted:
         faults.add(
             f"the channel {channel} is under Anaconda's terms of service, not accepted here", path, remedy=_TERMS
         )
-    elif channel in _SHORT:
-        faults.add(f"{channel} is no channel's name", path, remedy=f"write {_SHORT[channel]}")
+    elif (short := channel.partition("/label/")[0]) in _SHORT:
+        faults.add(f"{channel} is no channel's name", path, remedy=f"write {_SHORT[short]}")
+
+
+def _is_anacondas(channel: str) -> bool:
+    return channel.startswith("pkgs/") or channel.partition("/label/")[0] in _ANACONDA

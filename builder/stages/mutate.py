@@ -10,14 +10,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
 from builder.errors import CheckFailed, Fault
 from builder.models.mutation import Mutated, Verdict
 from builder.models.report import Outcome
 from builder.progress import Silent
-from builder.stages.check import AT_ONCE, ask, expected
+from builder.stages.check import AT_ONCE, ask
 from builder.stages.check_audit import AUDIT, audit_result
+from builder.stages.check_size import SIZE, room, size_result
+from builder.stages.questions import expected
 
 if TYPE_CHECKING:
     from builder.models.engine import ImageFacts
@@ -34,8 +37,12 @@ if TYPE_CHECKING:
 class Altering(Protocol):
     """Makes an image of another one."""
 
-    def __call__(self, image: ImageFacts, script: str) -> AbstractContextManager[ImageFacts]:
+    def __call__(
+        self, image: ImageFacts, script: str, variables: tuple[tuple[str, str], ...] = ()
+    ) -> AbstractContextManager[ImageFacts]:
         """The image after `sh -eu` has run the script as root in it; it is removed when the `with` block ends.
+
+        variables: of its configuration, by name.
 
         Raises EngineError when the script fails.
         """
@@ -59,6 +66,9 @@ class Subject:
             return audit_result(
                 recipe=self.recipe, plan=self.plan, image=mutant, auditor=self.auditor, progress=Silent()
             )
+        if check == SIZE:
+            (result,) = size_result(self.recipe, mutant)
+            return result
         (result,) = ask(
             frozenset((check,)),
             recipe=self.recipe,
@@ -116,10 +126,12 @@ def _tried(subject: Subject, mutation: Mutation) -> Mutated:
 
 def _verdict(subject: Subject, mutation: Mutation) -> tuple[Verdict, str]:
     if mutation.check not in expected(subject.recipe):
-        return Verdict.NOTHING, f"the recipe does not ask for {mutation.check}"
+        return Verdict.NOTHING, "the recipe does not ask for it"
+    if any(one.check == mutation.check and one.skip is not None for one in subject.recipe.checks):
+        return Verdict.NOTHING, "the recipe skips it"
     if lacking := set(mutation.needs) - _there(subject):
         return Verdict.NOTHING, f"there is no {', '.join(sorted(lacking))}"
-    with subject.altered(subject.image, _header(subject.plan) + mutation.script) as mutant:
+    with subject.altered(subject.image, _header(subject) + mutation.script, mutation.variables) as mutant:
         result = subject.asked(mutation.check, mutant)
     if result.outcome is not Outcome.FAIL:
         return Verdict.MISSED, f"{result.outcome.value} {result.summary}"
@@ -130,9 +142,24 @@ def _verdict(subject: Subject, mutation: Mutation) -> tuple[Verdict, str]:
 def _there(subject: Subject) -> set[str]:
     lock = subject.lock
     conda = {p.name for p in lock.conda.packages} | {"conda"} if lock.conda else set()
-    return {p.name for p in lock.pip} | {p.name for p in lock.apt} | conda
+    wheels = {p.name for p in lock.pip} | ({"wheels"} if lock.pip else set())
+    return wheels | {p.name for p in lock.apt} | conda | ({"gpu"} if subject.runner.version().nvidia else set())
 
 
-def _header(plan: Plan) -> str:
+def _header(subject: Subject) -> str:
+    """What a script is told."""
+    plan = subject.plan
+    told = {
+        "PREFIX": plan.prefix,
+        "CONDA": plan.conda or "",
+        "ROOM": str(room(subject.recipe, subject.image)),
+        "RUN": _program(subject.recipe),
+    }
     site = 'SITE=$("$PREFIX/bin/python" -B -c "import sysconfig; print(sysconfig.get_path(\'purelib\'))")'
-    return f"PREFIX={plan.prefix}\nCONDA={plan.conda or ''}\n{site}\n"
+    return "".join(f"{name}={quote(value)}\n" for name, value in told.items()) + f"{site}\n"
+
+
+def _program(recipe: Recipe) -> str:
+    """What the recipe's first `command` starts; empty without one."""
+    asked = next((one.with_.get("run", "") for one in recipe.checks if one.check == "command"), "")
+    return str(asked[0]) if isinstance(asked, list) else "/bin/sh" if asked else ""

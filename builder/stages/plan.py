@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from builder.conda.configuration import configuration as written_for
+from builder.conda.places import ROOT
 from builder.models.lock import ImageBase, RootfsBase
 from builder.models.plan import Action, File, ImageConfig, Layer, Plan
 from builder.stages.plan_conda import (
     CONDA_LINKS,
-    ROOT,
     above_python,
     conda_env,
     conda_files,

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
+from builder.conda.places import ROOT, home
+from builder.conda.specs import split_spec
 from builder.models.plan import Action, File, Layer, Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from builder.models.lock import CondaLock, CondaPackage, Lock
-
-ROOT: Final = "/opt/conda"
-"""Where conda itself is: not on PATH, but for `condabin`."""
-
-_ANACONDA: Final = "https://repo.anaconda.com"
-_CHANNELS: Final = "https://conda.anaconda.org"
-"""Where conda has channels from when nothing tells it otherwise: what an environment's records name, whoever served."""
 
 
 def prefix_of(name: str) -> str:
@@ -102,19 +96,14 @@ def _with_python(conda: CondaLock) -> tuple[CondaPackage, ...]:
         package = by_name.get(waiting.pop())
         if package and package.name not in found:
             found[package.name] = package
-            waiting += [_name(spec) for spec in package.depends]
+            waiting += [split_spec(spec)[0] for spec in package.depends]
     return tuple(found.values())
-
-
-def _name(spec: str) -> str:
-    """Of a match spec: `zlib` of `conda-forge::zlib >=1.3,<2`."""
-    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
 
 
 def _record(package: CondaPackage) -> dict[str, object]:
     """What the step needs to know of a package, with the addresses that conda would have had it from."""
     channel, _, subdir = package.artifact.source.rpartition("/")
-    host = _ANACONDA if channel.startswith("pkgs/") else _CHANNELS
+    folder = f"{home(channel)}/{subdir}"
     same = ("name", "version", "build", "build_number", "noarch", "depends", "constrains", "md5")
     return {
         **package.model_dump(include=set(same)),
@@ -122,8 +111,8 @@ def _record(package: CondaPackage) -> dict[str, object]:
         "size": package.artifact.size,
         "fn": package.artifact.filename,
         "subdir": subdir,
-        "channel": f"{host}/{channel}/{subdir}",
-        "url": f"{host}/{channel}/{subdir}/{package.artifact.filename}",
+        "channel": folder,
+        "url": f"{folder}/{package.artifact.filename}",
     }
 
 

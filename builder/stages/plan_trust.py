@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from builder.conda.places import ROOT
 from builder.models.lock import RootfsBase
 from builder.models.plan import File, Layer, Link
-from builder.stages.plan_conda import ROOT, certificate_copies
+from builder.stages.plan_conda import certificate_copies
 from builder.trust.layout import BUNDLE, DEBCONF, LAYOUTS, python_files
 
 if TYPE_CHECKING:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Final
 from builder.errors import CheckFailed, Fault, UnprovenError
 from builder.models.report import CheckResult, Outcome, Proof, Report
 from builder.stages.check_size import SIZE
+from builder.stages.questions import is_fresh
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from builder.models.base import Sha256
 
 _ORDER: Final = (Outcome.UNPROVEN, Outcome.PASS, Outcome.ERROR, Outcome.FAIL)
@@ -38,12 +41,15 @@ def combine(first: Report, second: Report) -> Report:
     return first.model_copy(update={"results": results})
 
 
-def with_answers(first: Report, answers: tuple[CheckResult, ...], by: Proof) -> Report:
-    """The report with what a host answered to the questions that were unproven. Another answer is not taken.
+def with_answers(
+    first: Report, answers: tuple[CheckResult, ...], by: Proof, *, old: frozenset[str] = frozenset()
+) -> Report:
+    """The report with what a host answered to the questions that were unproven, and to those that passed too long ago.
 
-    Raises CheckFailed for an answer about another image or question, or to a question that was not open.
+    Another answer is not taken. Raises CheckFailed for an answer about another image or question, or to a question
+    that was not open.
     """
-    open_ = {r.name: r for r in first.with_outcome(Outcome.UNPROVEN)}
+    open_ = {r.name: r for r in first.results if r.outcome is Outcome.UNPROVEN or r.name in old}
     for answer in answers:
         asked = open_.get(answer.name)
         _agree(f"another question than {answer.name}", asked.key if asked else None, answer.key, first)
@@ -63,6 +69,12 @@ def unproven(report: Report) -> frozenset[str]:
             "it was the host that was at fault",
         )
     return frozenset(r.name for r in report.with_outcome(Outcome.UNPROVEN))
+
+
+def too_old(report: Report, dated: frozenset[str], now: datetime) -> frozenset[str]:
+    """Of the results that depend on the day, those that passed so long ago that they have to be asked again."""
+    passed = report.with_outcome(Outcome.PASS)
+    return frozenset(r.name for r in passed if r.name in dated and not is_fresh(r, now))
 
 
 def other_questions(report: Report, keys: tuple[Sha256, ...]) -> tuple[str, ...]:
@@ -87,8 +99,11 @@ def require_same_questions(report: Report, keys: tuple[Sha256, ...]) -> None:
         )
 
 
-def require_answers(answers: tuple[CheckResult, ...], by: Proof) -> None:
-    """Raises where a host's answers change nothing: CheckFailed for an ERROR, UnprovenError when it proves nothing."""
+def require_answers(answers: tuple[CheckResult, ...], by: Proof, *, old: frozenset[str] = frozenset()) -> None:
+    """Raises where a host's answers change nothing: CheckFailed for an ERROR, UnprovenError when it proves nothing.
+
+    old: what was asked only because it passed too long ago; to pass again proves nothing that was unproven.
+    """
     where = f"{by.host} ({by.engine})" if by.host else by.engine
     if errors := tuple(a for a in answers if a.outcome is Outcome.ERROR):
         raise CheckFailed(
@@ -97,12 +112,13 @@ def require_answers(answers: tuple[CheckResult, ...], by: Proof) -> None:
             faults=_faults(errors),
             remedy="mend that host, or name another; a check that needs longer has `timeout` in the recipe",
         )
-    if all(a.outcome is Outcome.UNPROVEN for a in answers):
-        names = ", ".join(a.name for a in answers)
+    proving = tuple(a for a in answers if a.name not in old or a.outcome is Outcome.FAIL)
+    if proving and all(a.outcome is Outcome.UNPROVEN for a in proving):
+        names = ", ".join(a.name for a in proving)
         raise UnprovenError(
             f"this host cannot prove {names} either; report and names stay as they were",
             where=where,
-            faults=_faults(answers),
+            faults=_faults(proving),
             remedy="name an engine that can: `--engine ssh://HOST`; `docker run --rm --gpus all IMAGE nvidia-smi` "
             "tells whether it gives a GPU",
         )

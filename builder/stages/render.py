@@ -91,6 +91,11 @@ def _texts(plan: Plan) -> dict[str, str]:
     }
 
 
+def step_texts(plan: Plan, layer: Layer) -> dict[str, str]:
+    """What a layer's stage runs, by name."""
+    return {name: _step(name) for name in sorted(_steps((_layer_stage(plan, layer),)))}
+
+
 def stage_name(artifact: Artifact) -> str:
     """The Dockerfile stage that holds an artifact, and the named context that may replace it."""
     return f"artifact-{artifact.sha256[:12]}"

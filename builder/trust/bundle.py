@@ -18,9 +18,22 @@ from builder.models.lock import Certificate
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as Anchor
+    from cryptography.x509 import Name
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]+)-----\s.*?-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(r"-----BEGIN ")
+_LEAST_RSA = 2048
+"""Bits; OpenSSL's security level 2, which Debian and Python set."""
+
+
+_ISSUED = (
+    "take the root that issued it: a leaf as an anchor fails at once in Python up to 3.12, requests, pip, git, Node, "
+    "uv and apt; `builder certs pin HOST` pins the root, and the leaf's key as an alarm"
+)
+_OWN_ISSUER = (
+    "it issued itself: a root has to say of itself that it is one (basicConstraints CA:TRUE, keyUsage keyCertSign), or "
+    "Python 3.13 and later refuse it; have it made again with these, or let a CA of the site issue for the server"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +62,7 @@ def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
     Raises RecipeError, with every fault at once, for a private key, what is no CA or cannot be read.
     """
     found: dict[str, Anchor] = {}
+    places: dict[str, str] = {}
     notes: list[str] = []
     faults: list[Fault] = []
     moment = datetime.fromtimestamp(at, timezone.utc)
@@ -58,8 +72,12 @@ def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
                 faults.append(item)
             elif item.not_valid_after_utc <= moment:
                 notes.append(f"{place}: {_subject(item)} left out: it expired on {item.not_valid_after_utc:%Y-%m-%d}")
-            elif found.setdefault(_fingerprint(item), item) is not item:
+            elif found.setdefault(digest := _fingerprint(item), item) is not item:
                 notes.append(f"{place}: {_subject(item)} is there already")
+            else:
+                places[digest] = place
+                notes += (f"{place}: {_subject(item)} {doubt}" for doubt in _doubts(item, moment))
+    faults += _without_issuer(found, places)
     if faults:
         raise RecipeError("the CA bundle cannot be made", faults=tuple(faults))
     if not found:
@@ -67,6 +85,33 @@ def make_bundle(sources: tuple[PemSource, ...], *, at: int) -> Bundle:
     anchors = sorted(found.items())
     certificates = tuple(_model(digest, anchor) for digest, anchor in anchors)
     return Bundle(pem="\n".join(_text(a) for _, a in anchors), certificates=certificates, notes=tuple(notes))
+
+
+def _without_issuer(found: dict[str, Anchor], places: dict[str, str]) -> Iterator[Fault]:
+    """Anchors that somebody else issued who is not there: OpenSSL and Python end no chain in them (FACTS 2, code 2)."""
+    subjects = {anchor.subject for anchor in found.values()}
+    for digest, anchor in found.items():
+        if anchor.issuer not in subjects:
+            yield Fault(
+                what="an intermediate without the root that issued it: curl ends a chain there, and Python does not",
+                where=places[digest],
+                seen=f"{_subject(anchor)}, issued by {_name(anchor.issuer)}",
+                remedy="add that root, or take it instead",
+            )
+
+
+def _doubts(anchor: Anchor, moment: datetime) -> Iterator[str]:
+    """Why clients may not end a chain here all the same."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
+    if anchor.not_valid_before_utc > moment:
+        yield f"is not valid before {anchor.not_valid_before_utc:%Y-%m-%d}: until then nothing that it issued verifies"
+    try:
+        key = anchor.public_key()
+    except ValueError:
+        return
+    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA:
+        yield f"has an RSA key of {key.key_size} bits: OpenSSL 3 takes none below {_LEAST_RSA}"
 
 
 def _certificates(source: PemSource) -> Iterator[tuple[str, Anchor | Fault]]:
@@ -112,10 +157,7 @@ def _authority(certificate: Anchor, place: str) -> Anchor | Fault:
     from cryptography import x509  # noqa: PLC0415
 
     def lacking(what: str) -> Fault:
-        remedy = (
-            "take the root that issued it: a leaf as an anchor fails at once in Python up to 3.12, requests, pip, git, "
-            "Node, uv and apt; `builder certs pin HOST` pins the root, and the leaf's key as an alarm"
-        )
+        remedy = _OWN_ISSUER if certificate.issuer == certificate.subject else _ISSUED
         return Fault(what=what, where=place, seen=_subject(certificate), remedy=remedy)
 
     try:
@@ -132,8 +174,12 @@ def _authority(certificate: Anchor, place: str) -> Anchor | Fault:
 
 
 def _subject(certificate: Anchor) -> str:
-    """The subject on one line; whatever is not printable ends as an escape, so that it cannot leave its comment."""
-    name = certificate.subject.rfc4514_string() or "(no subject)"
+    return _name(certificate.subject)
+
+
+def _name(whole: Name) -> str:
+    """A name on one line; whatever is not printable ends as an escape, so that it cannot leave its comment."""
+    name = whole.rfc4514_string() or "(no subject)"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 

@@ -50,6 +50,8 @@ class OneServer:
     def names(self, artifact: Artifact) -> tuple[str, ...]:
         return ("loopback",)
 
+    def agent(self, name: str, artifact: Artifact) -> None: ...
+
     def urls(self, name: str, artifact: Artifact) -> tuple[str, ...]:
         return (f"{self.url}/{artifact.filename}",)
 

@@ -21,14 +21,26 @@ def test_right_clock_and_old_files_pass(lab: Lab) -> None:
     assert answer.outcome is Outcome.PASS, answer
 
 
-def test_clock_before_the_image_fails(lab: Lab) -> None:
+def test_clock_before_the_image_is_the_hosts_fault(lab: Lab) -> None:
     answer = lab.ask("clock", lab.image(), created=LATER)
-    assert answer.outcome is Outcome.FAIL
+    assert answer.outcome is Outcome.ERROR
     assert "which is before the image's newest part was published" in answer.summary
 
 
-def test_clock_ten_years_after_the_image_fails(lab: Lab) -> None:
-    assert "more than ten years after" in lab.ask("clock", lab.image(), created=1).summary
+def test_clock_ten_years_after_the_image_is_the_hosts_fault(lab: Lab) -> None:
+    answer = lab.ask("clock", lab.image(), created=1)
+    assert answer.outcome is Outcome.ERROR
+    assert "more than ten years after" in answer.summary
+
+
+def test_what_could_not_be_looked_at_is_no_pass_and_hides_no_problem(lab: Lab) -> None:
+    def hurried(text: str) -> str:
+        return text.replace("tree, epoch = Tree()", "tree, epoch = Tree(-1)")
+
+    answer = lab.ask("clock", lab.image(), created=int(time.time()), epoch=LATER, change=hurried)
+    assert (answer.outcome, answer.summary) == (Outcome.ERROR, "no file of the image could be looked at")
+    wrong = lab.image(env={"TZ": "Europe/Nowhere"})
+    assert lab.ask("clock", wrong, created=1, epoch=LATER, change=hurried).outcome is Outcome.FAIL
 
 
 def test_file_newer_than_the_epoch_fails(lab: Lab) -> None:

@@ -101,6 +101,18 @@ def test_driver_that_the_runtime_cannot_use_fails(lab: Lab, tmp_path: Path, driv
     assert (answer.outcome, answer.summary) == (Outcome.FAIL, summary)
 
 
+def test_driver_of_which_no_table_speaks_fails_where_the_recipe_counts_on_it(lab: Lab, tmp_path: Path) -> None:
+    image, given = lab.image(files(tmp_path, "12.7", number=12070)), {**GIVEN, "drivers": cuda_table().drivers("12.7")}
+    answer = lab.ask("cuda", image, runtime="12.7", driver=">=570,<580", **given)
+    assert answer.outcome is Outcome.FAIL
+    assert answer.summary == (
+        "the recipe counts on driver >=570,<580, and what that says to CUDA 12.7 is in no table: add CUDA 12.7 to "
+        "builder/data/cuda.yaml"
+    )
+    assert lab.ask("cuda", image, runtime="12.7", driver="<580", **given).outcome is Outcome.PASS
+    assert lab.ask("cuda", image, runtime="12.7", **given).outcome is Outcome.PASS
+
+
 def test_compatibility_package_carries_an_older_branch(lab: Lab, tmp_path: Path) -> None:
     compat = {"/usr/local/cuda-12.8/compat/libcuda.so.1": b"", **files(tmp_path)}
     answer = lab.ask("cuda", lab.image(compat), runtime="12.8", driver=">=470", **GIVEN)

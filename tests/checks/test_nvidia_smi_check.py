@@ -1,13 +1,13 @@
-"""No GPU can be had where these run: the driver is a stub, and so is torch where it has to compute. What a real GPU
-answers is proven only on a host that has one."""
+"""No GPU can be had where these run: the driver is a stand-in, and so is torch where it has to compute."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import stand_in_gpu
 from image_lab import Lab, compiled
+from stand_in_gpu import Gpu
 
 from builder.checks.tables import cuda_table
 from builder.models.base import ImageId
@@ -16,40 +16,33 @@ from builder.stages.answer import Answer, answer_of
 
 pytestmark = pytest.mark.engine
 
-NVML = """
-static void put(char *to, const char *from) {{ while ((*to++ = *from++)) ; }}
-int nvmlInit_v2(void) {{ return {status}; }}
-int nvmlSystemGetDriverVersion(char *b, unsigned n) {{ put(b, "{driver}"); return 0; }}
-int nvmlDeviceGetCount_v2(unsigned *n) {{ *n = {count}; return 0; }}
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **h) {{ *h = 0; return i < {lost} ? 0 : 15; }}
-int nvmlDeviceGetMemoryInfo(void *h, unsigned long long m[3]) {{ m[0] = 16000000000ULL; m[1] = m[0]; return 0; }}
-int nvmlDeviceGetCudaComputeCapability(void *h, int *a, int *b) {{ *a = 9; *b = 0; return 0; }}
-int nvmlDeviceGetName(void *h, char *b, unsigned n) {{ put(b, "Stub GPU"); return 0; }}
-"""
-COMPUTES = "import json; print(json.dumps({'errors': {'matmul': %s}, 'torch': 'stub'})); raise SystemExit(0)\n"
-
-
-@dataclass(frozen=True)
-class Stub:
-    """A driver's management library that gives these answers."""
-
-    status: int = 0
-    count: int = 1
-    lost: int = 99
-    """The first GPU that is lost."""
-    driver: str = "570.86.10"
+WORKS = stand_in_gpu.torch("1e-7")
+GPU = Gpu()
+TWO_VERSIONS = "the driver's library and its kernel module are of two versions: the host has to be restarted"
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
 
 def asked(
-    lab: Lab, tmp_path: Path, torch: str | None = None, stub: Stub = Stub(), *, compat: bool = False, **asks: object
+    lab: Lab,
+    tmp_path: Path,
+    torch: str | None = None,
+    gpu: Gpu = GPU,
+    *,
+    compat: bool = False,
+    cuda: bool = True,
+    env: dict[str, str] | None = None,
+    **asks: object,
 ) -> Answer:
-    library = compiled(tmp_path, NVML.format(**vars(stub)))
-    files: dict[str, str | bytes] = {"/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1": library}
+    library = compiled(tmp_path, stand_in_gpu.nvml(gpu))
+    files: dict[str, str | bytes] = {f"{LIBRARIES}/libnvidia-ml.so.1": library}
+    if cuda:
+        files[f"{LIBRARIES}/libcuda.so.1"] = compiled(tmp_path, stand_in_gpu.cuda(gpu))
     if torch is not None:
         files["/usr/lib/python3/dist-packages/torch.py"] = torch
     if compat:
         files["/usr/local/cuda-12.8/compat/libcuda.so.1"] = library
-    return lab.ask("nvidia-smi", lab.image(files), runtime="12.8", drivers=cuda_table().drivers("12.8"), **asks)
+    image = lab.image(files, env or {})
+    return lab.ask("nvidia-smi", image, runtime="12.8", drivers=cuda_table().drivers("12.8"), **asks)
 
 
 def test_engine_that_gives_no_gpu_leaves_it_unproven_with_its_reason(lab: Lab) -> None:
@@ -67,101 +60,160 @@ def test_container_without_a_driver_is_unproven(lab: Lab) -> None:
     assert answer.summary.startswith("no GPU to prove it on: the container has no NVIDIA driver library (libnvidia-ml")
 
 
-def test_driver_that_is_not_loaded_is_unproven(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, stub=Stub(status=9))
-    assert answer.outcome is Outcome.UNPROVEN
-    assert answer.summary == "no GPU to prove it on: the NVIDIA driver is not loaded (NVML 9)"
-
-
-def test_driver_without_a_gpu_is_unproven(lab: Lab, tmp_path: Path) -> None:
-    assert asked(lab, tmp_path, stub=Stub(count=0)).summary == (
-        "no GPU to prove it on: driver 570.86.10 shows none to the container"
-    )
+@pytest.mark.parametrize(
+    ("gpu", "summary"),
+    [
+        (Gpu(status=9), "no GPU to prove it on: the NVIDIA driver is not loaded (NVML 9)"),
+        (Gpu(count=0), "no GPU to prove it on: driver 570.86.10 shows none to the container"),
+        (
+            Gpu(driver="470.57.02"),
+            "this host cannot prove it: the driver is 470.57.02, the image's CUDA 12.8 needs 525.60.13 or newer",
+        ),
+        (
+            Gpu(driver="390.10"),
+            "this host cannot prove it: the driver is 390.10, the image's CUDA 12.8 needs 525.60.13 or newer",
+        ),
+        (Gpu(driver="571.1"), "this host cannot prove it: the driver is 571.1, the recipe wants <571"),
+        (
+            Gpu(memory=5_000_000_000, cuda_name="Stub MIG 1g.5gb"),
+            "this host cannot prove it: Stub MIG 1g.5gb has 5.0 GB of memory, the recipe wants 16GB",
+        ),
+        (
+            Gpu(cuda_status=804),
+            "this host cannot prove it: the image's compatibility package is for other GPUs",
+        ),
+    ],
+)
+def test_host_that_cannot_prove_it_leaves_it_unproven(lab: Lab, tmp_path: Path, gpu: Gpu, summary: str) -> None:
+    asks = {"driver": "<571"} if gpu.driver == "571.1" else {}
+    answer = asked(lab, tmp_path, stand_in_gpu.torch("0.5"), gpu, memory="16GB", **asks)
+    assert (answer.outcome, answer.summary) == (Outcome.UNPROVEN, summary)
 
 
 @pytest.mark.parametrize(
-    ("stub", "summary"),
+    ("gpu", "summary"),
     [
-        (Stub(status=15), "a GPU has fallen off the bus: the host has to be looked at"),
-        (Stub(count=2, lost=1), "GPU 1: a GPU has fallen off the bus: the host has to be looked at"),
         (
-            Stub(status=18),
-            "the driver's library and its kernel module are of two versions: the host has to be restarted",
+            Gpu(status=15),
+            "the host's GPUs cannot be asked: a GPU has fallen off the bus: the host has to be looked at (NVML 15)",
         ),
-        (Stub(status=3), "NVML does not start: error 3"),
+        (Gpu(count=2, lost=1), "GPU 1: a GPU has fallen off the bus: the host has to be looked at"),
+        (
+            Gpu(status=18),
+            f"the host's GPUs cannot be asked: {TWO_VERSIONS} (NVML 18)",
+        ),
+        (
+            Gpu(status=999),
+            "the host's GPUs cannot be asked: the driver does not say why: the host has to be looked at (NVML 999)",
+        ),
+        (Gpu(status=3), "the host's GPUs cannot be asked: this code is not known (NVML 3)"),
+        (
+            Gpu(cuda_status=803),
+            f"CUDA does not start: cuInit gives 803, {TWO_VERSIONS}",
+        ),
+        (Gpu(cuda_status=100), "CUDA does not start: cuInit gives 100"),
+        (Gpu(cuda_count=0), "CUDA sees no GPU, though the driver shows one"),
+        (
+            Gpu(context=46),
+            "CUDA cannot compute on Stub GPU: cuCtxCreate_v2 gives 46, another program has the GPU to itself",
+        ),
+        (Gpu(wrong=1), "Stub GPU computes 65536 of 65536 products wrongly"),
     ],
 )
-def test_broken_gpu_fails(lab: Lab, tmp_path: Path, stub: Stub, summary: str) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", stub)
-    assert (answer.outcome, answer.summary) == (Outcome.FAIL, summary)
+def test_broken_host_is_an_error_and_says_nothing_of_the_image(
+    lab: Lab, tmp_path: Path, gpu: Gpu, summary: str
+) -> None:
+    answer = asked(lab, tmp_path, stand_in_gpu.torch("0.5"), gpu)
+    assert (answer.outcome, answer.summary) == (Outcome.ERROR, summary)
 
 
-def test_gpu_without_torch_is_unproven(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path)
-    assert answer.outcome is Outcome.UNPROVEN
-    assert answer.summary == "there is a GPU, but no torch in the image to compute with"
+def test_engine_that_gives_a_gpu_and_no_cuda_is_an_error(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, WORKS, cuda=False)
+    assert answer.outcome is Outcome.ERROR
+    assert answer.summary.startswith("the engine gives the container a GPU and no CUDA: libcuda.so.1: cannot open")
 
 
-@pytest.mark.parametrize("driver", ["470.57.02", "390.10"])
-def test_too_old_driver_fails(lab: Lab, tmp_path: Path, driver: str) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", Stub(driver=driver))
-    assert (answer.outcome, answer.summary) == (
-        Outcome.FAIL,
-        f"the driver is {driver}, the image's CUDA 12.8 needs 525.60.13 or newer",
-    )
+@pytest.mark.parametrize(
+    ("env", "gpu", "summary"),
+    [
+        (
+            {"NVIDIA_DRIVER_CAPABILITIES": "utility"},
+            GPU,
+            "the image's NVIDIA_DRIVER_CAPABILITIES is utility: without `compute` it gets no CUDA",
+        ),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, Gpu(cuda_status=100), "hides every GPU"),
+        ({"CUDA_VISIBLE_DEVICES": ""}, Gpu(cuda_count=0), "hides every GPU"),
+    ],
+)
+def test_image_that_hides_the_gpu_from_itself_fails(
+    lab: Lab, tmp_path: Path, env: dict[str, str], gpu: Gpu, summary: str
+) -> None:
+    answer = asked(lab, tmp_path, WORKS, gpu, cuda="CUDA_VISIBLE_DEVICES" in env, env=env)
+    assert answer.outcome is Outcome.FAIL
+    assert summary in answer.summary
 
 
 def test_too_old_driver_with_the_compatibility_package_passes(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", Stub(driver="470.57.02"), compat=True)
+    answer = asked(lab, tmp_path, WORKS, Gpu(driver="470.57.02"), compat=True)
     assert (answer.outcome, answer.evidence["driver_verdict"]) == (Outcome.PASS, "needs the compatibility package")
-
-
-def test_driver_older_than_the_recipe_asks_for_fails(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", driver=">=575")
-    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "the driver is 570.86.10, the recipe wants >=575")
-
-
-def test_gpu_with_less_memory_than_asked_for_fails(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "0.0", memory="24GB")
-    assert answer.outcome is Outcome.FAIL
-    assert answer.summary == "Stub GPU has 16.0 GB of memory, the recipe wants 24GB"
 
 
 def test_torch_that_cannot_use_the_gpu_fails(lab: Lab, tmp_path: Path) -> None:
     answer = asked(lab, tmp_path, "raise RuntimeError('CUDA unknown error')\n")
     assert answer.outcome is Outcome.FAIL
-    assert answer.summary == "torch cannot compute on cuda:0: RuntimeError: CUDA unknown error"
+    assert answer.summary == "torch cannot compute: RuntimeError: CUDA unknown error"
+
+
+def test_torch_that_sees_fewer_gpus_than_cuda_fails(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, WORKS, Gpu(count=2))
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "torch sees 1 of 2 GPUs")
 
 
 @pytest.mark.parametrize("error", ["0.5", "float('nan')"])
-def test_gpu_that_computes_wrongly_fails(lab: Lab, tmp_path: Path, error: str) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % error)
+def test_torch_that_computes_wrongly_fails(lab: Lab, tmp_path: Path, error: str) -> None:
+    answer = asked(lab, tmp_path, stand_in_gpu.torch(error))
     assert answer.outcome is Outcome.FAIL
     assert answer.summary.startswith("matmul on cuda:0 is wrong by ")
 
 
-def test_gpu_that_computes_rightly_passes(lab: Lab, tmp_path: Path) -> None:
-    answer = asked(lab, tmp_path, COMPUTES % "1e-7", Stub(count=2), memory="16GB")
+def test_gpus_that_compute_rightly_pass(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, stand_in_gpu.torch("1e-7", "1e-7"), Gpu(count=2), memory="16GB")
     assert (answer.outcome, answer.summary) == (
         Outcome.PASS,
         "Stub GPU and Stub GPU with driver 570.86.10: torch computes on it",
     )
 
 
+def test_slice_of_a_gpu_is_one_for_cuda_however_many_gpus_the_driver_shows(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path, WORKS, Gpu(count=4, cuda_count=1))
+    assert answer.outcome is Outcome.PASS, answer
+
+
+def test_without_torch_cuda_itself_has_to_compute(lab: Lab, tmp_path: Path) -> None:
+    answer = asked(lab, tmp_path)
+    assert (answer.outcome, answer.summary) == (
+        Outcome.PASS,
+        "Stub GPU with driver 570.86.10: CUDA computes on it; the image has no torch",
+    )
+    assert answer.evidence["by_driver"] == {
+        "cuda": "12.8",
+        "devices": [{"memory": 16_000_000_000, "name": "Stub GPU", "wrong": 0}],
+        "library": [f"{LIBRARIES}/libcuda.so.1"],
+    }
+
+
 @pytest.mark.quickstart
 def test_real_torch_without_a_driver_fails_on_a_gpu_that_is_only_claimed(lab: Lab, quickstart: ImageId) -> None:
     def claim(text: str) -> str:
-        return text.replace(
-            "    try:\n        nvml = Nvml()", "    class Nvml:\n" + CLAIM + "    try:\n        nvml = Nvml()"
-        )
+        return text.replace("    found = managed()\n", CLAIM)
 
     answer = lab.ask("nvidia-smi", quickstart, change=claim, python="/opt/env/bin/python")
     assert answer.outcome is Outcome.FAIL
-    assert answer.summary.startswith("torch cannot compute on cuda:0: RuntimeError: Found no NVIDIA driver")
+    assert answer.summary.startswith("torch cannot compute: RuntimeError: Found no NVIDIA driver")
 
 
 CLAIM = """\
-        start = staticmethod(lambda: 0)
-        text = staticmethod(lambda function: "570.86.10")
-        devices = staticmethod(lambda: [{"name": "claimed", "memory": -1}])
+    found = {"driver": "570.86.10"}
+    global by_driver
+    by_driver = lambda: {"devices": [{"name": "claimed", "memory": 1, "wrong": 0}]}
 """

@@ -78,6 +78,15 @@ def test_changed_files_fail_by_their_path(lab: Lab) -> None:
     ]
 
 
+def test_files_that_were_not_compared_are_no_pass(lab: Lab) -> None:
+    answer = asked(lab, seconds=0)
+    assert answer.outcome is Outcome.ERROR
+    assert answer.summary.endswith(
+        " files were compared by their size alone, for 0 s were over: give it more, as in "
+        "`packages: {seconds: 600, timeout: 900}`"
+    )
+
+
 def test_file_that_the_plan_wrote_in_a_packages_place_passes(lab: Lab) -> None:
     answer = asked(lab, {f"{SITE}/demo.py": "x = 2\n"}, written=[f"{SITE}/demo.py"])
     assert answer.outcome is Outcome.PASS, answer

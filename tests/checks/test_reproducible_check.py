@@ -74,6 +74,14 @@ def test_every_trace_is_named(lab: Lab) -> None:
     assert len(told) == 11
 
 
+def test_what_could_not_be_looked_at_is_no_pass(lab: Lab) -> None:
+    image = lab.image(dict.fromkeys(TRACES, ""))
+    hurried = lab.ask(
+        "reproducible", image, created=LATER, change=lambda text: text.replace("= Tree(),", "= Tree(-1),")
+    )
+    assert (hurried.outcome, hurried.summary) == (Outcome.ERROR, "no file of the image could be looked at")
+
+
 def test_account_that_was_made_on_the_day_of_a_build_fails(lab: Lab) -> None:
     text = f"root:*:{LATER // 86400 + 2}:0:99999:7:::\n"
     answer = asked(lab, {"/etc/shadow": text})

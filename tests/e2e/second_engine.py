@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from stand_in_gpu import Gpu, compiled, cuda, nvml
+from stand_in_gpu import torch as stand_in_torch
 
 from builder.adapters.engine.processes import child
 from builder.errors import EngineError
@@ -75,22 +76,13 @@ HOOK = """#!/bin/sh
 # what the test has put into {folder}.
 bundle=$(sed 's/.*"bundle":"\\([^"]*\\)".*/\\1/')
 root=$(sed 's/.*"root":{{"path":"\\([^"]*\\)".*/\\1/' "$bundle/config.json")
-cp {folder}/libnvidia-ml.so.1 "$root/usr/lib/x86_64-linux-gnu/"
+cp {folder}/libnvidia-ml.so.1 {folder}/libcuda.so.1 "$root/usr/lib/x86_64-linux-gnu/"
 for packages in "$root"/opt/env/lib/python3*/site-packages; do cp {folder}/torch.py "$packages/"; done
 """
 
-NVML = """
-static void put(char *to, const char *from) {{ while ((*to++ = *from++)) ; }}
-int nvmlInit_v2(void) {{ return {status}; }}
-int nvmlSystemGetDriverVersion(char *b, unsigned n) {{ put(b, "570.86.10"); return 0; }}
-int nvmlDeviceGetCount_v2(unsigned *n) {{ *n = 1; return 0; }}
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **h) {{ *h = 0; return 0; }}
-int nvmlDeviceGetName(void *h, char *b, unsigned n) {{ put(b, "Stand-in GPU"); return 0; }}
-int nvmlDeviceGetMemoryInfo(void *h, unsigned long long m[3]) {{ m[0] = 16000000000ULL; m[1] = m[0]; return 0; }}
-int nvmlDeviceGetCudaComputeCapability(void *h, int *a, int *b) {{ *a = 9; *b = 0; return 0; }}
-"""
-
-TORCH = "import json; print(json.dumps({'errors': {'matmul': %s}, 'torch': 'stand-in'})); raise SystemExit(0)\n"
+WORKS = Gpu()
+COMPUTES = stand_in_torch("1e-7")
+WRONG = stand_in_torch("0.5")
 HANGS = "import time; time.sleep(120)\n"
 
 
@@ -105,15 +97,13 @@ class StandInGpu:
         """The PATH under which dockerd finds the hook."""
         return f"{self.folder}:{os.environ['PATH']}"
 
-    def set(self, *, status: int = 0, torch: str = TORCH % "1e-7") -> None:
-        """`status` is NVML's: 0 for a driver that works, 9 for one that is not loaded, 15 for a GPU that is lost."""
+    def set(self, *, gpu: Gpu = WORKS, torch: str = COMPUTES) -> None:
+        """From now on the driver gives these answers, and this is torch."""
         if not shutil.which("gcc"):
             pytest.skip("no gcc here to compile a stub library with")
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "stub.c").write_text(NVML.format(status=status))
-        library = self.folder / "libnvidia-ml.so.1"
-        argv = ["gcc", "-shared", "-fPIC", "-nostdlib", "-o", str(library), str(self.folder / "stub.c")]
-        subprocess.run(argv, check=True)
+        for name, source in (("libnvidia-ml.so.1", nvml(gpu)), ("libcuda.so.1", cuda(gpu))):
+            (self.folder / name).write_bytes(compiled(self.folder, source))
         (self.folder / "torch.py").write_text(torch)
         hook = self.folder / "nvidia-container-runtime-hook"
         hook.write_text(HOOK.format(folder=self.folder))

@@ -139,6 +139,38 @@ def test_the_whole_image_is_read_when_that_is_asked_for(odd):
     )
 
 
+STARTED = [
+    ("CURL001", "CMD"),
+    ("CURL001", "HEALTHCHECK"),
+    ("NODE001", "/opt/conda/conda-meta/state:1:15"),
+    ("GIT001", "/opt/conda/etc/conda/activate.d/x.sh:1:8"),
+    ("WGET001", "/usr/local/bin/entry:2:6"),
+]
+
+
+def test_what_the_image_starts_and_what_activating_runs_is_read(api):
+    files: dict[str, bytes | str] = {
+        "usr/local/bin/entry": b"#!/bin/sh\nwget --no-check-certificate https://x\n",
+        "usr/local/bin/other": b"#!/bin/sh\ncurl -k https://x\n",
+        "opt/conda/conda-meta/history": b"",
+        "opt/conda/conda-meta/state": b'{"env_vars": {"NODE_TLS_REJECT_UNAUTHORIZED": "0"}}',
+        "opt/conda/etc/conda/activate.d/x.sh": b"export GIT_SSL_NO_VERIFY=1\n",
+        "usr/lib/python3/x.py": b"import requests\nrequests.get(x, verify=False)\n",
+    }
+    command, health = (
+        'CMD ["sh", "-c", "curl -k https://x; entry; /usr/local/bin/entry"]',
+        "HEALTHCHECK CMD curl -k https://x",
+    )
+    name = made(api, "starts", files, "ENV PATH=/usr/local/bin:/bin", command, health)
+    try:
+        found, whole = found_in(name), found_in(name, whole=True)
+    finally:
+        api.remove_image(name, force=True)
+    assert sorted((f.rule, f.place.removeprefix(f"{name}: ")) for f in found) == sorted(STARTED)
+    more = {(f.rule, f.place) for f in whole} - {(f.rule, f.place) for f in found}
+    assert more == {("CURL001", "/usr/local/bin/other:2:6"), ("PY001", "/usr/lib/python3/x.py:2:1")}
+
+
 def test_the_home_of_the_images_own_user_counts(api):
     files: dict[str, bytes | str] = {
         "etc/passwd": b"root:x:0:0::/root:/bin/sh\nme:x:1000:1000::/srv/me:/bin/sh\n",

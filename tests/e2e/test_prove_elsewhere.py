@@ -16,6 +16,7 @@ import pytest
 import second_engine
 from chain_project import PREFIX, Place, docker, identity, measured, names_of
 from conftest import First, Projects
+from stand_in_gpu import Gpu
 
 from builder.adapters.engine.client import Engine
 
@@ -113,7 +114,7 @@ def test_what_another_engine_proves_makes_the_names_final_on_both(
     assert final(able.names(name))
     assert names_of(name) == sorted(here["names"])
     (proven,) = (r for r in ran.data["report"]["results"] if r["name"] == "nvidia-smi")
-    assert proven["summary"].startswith("Stand-in GPU")
+    assert proven["summary"].startswith("Stub GPU")
     assert proven["proven"]["engine"].startswith("Engine ")
     assert proven["proven"]["host"] == able.docker("info", "--format", "{{.Name}}")
     assert [r["proven"] for r in ran.data["report"]["results"] if r["name"] != "nvidia-smi"].count(None) >= 3
@@ -164,7 +165,7 @@ def nvidia_key(report: Path) -> str:
 def test_an_engine_that_cannot_prove_it_either_changes_nothing(project: Projects, able: Second) -> None:
     place, name, saved = built(project, "blind")
     names, state = names_of(name), kept(place)
-    able.gpu.set(status=9)
+    able.gpu.set(gpu=Gpu(status=9))
     error = place.builder("prove", name, "--engine", able.address, "--image", str(saved), "--json").error
     assert error["kind"] == "unproven"
     assert error["what"] == "this host cannot prove nvidia-smi either; report and names stay as they were"
@@ -193,7 +194,7 @@ def kept(place: Place) -> dict[str, bytes]:
 def test_an_image_that_fails_on_the_gpu_loses_its_unproven_names(project: Projects, able: Second) -> None:
     place, name, saved = built(project, "faulty")
     image = identity(f"{name}:1.0-unproven")
-    able.gpu.set(torch=second_engine.TORCH % "0.5")
+    able.gpu.set(torch=second_engine.WRONG)
     error = place.builder("prove", name, "--engine", able.address, "--image", str(saved), "--json").error
     assert error["kind"] == "check"
     assert error["faults"][0]["what"].startswith("FAIL matmul on cuda:0 is wrong by 5.0e-01")

@@ -176,6 +176,28 @@ def test_optional_index_is_missing_when_one_mirror_says_so(client: Client) -> No
         assert client.get("linux-64/current_repodata.json").status_code == 404
 
 
+@pytest.mark.parametrize("how", ["http_403", "http_404", "refused"])
+def test_optional_index_that_every_mirror_refuses_is_refused_as_by_one(client: Client, how: str) -> None:
+    """conda alone asks for the plain index then; it does not after a connection that failed."""
+    with client.farm.faulty({0: how, 1: "http_403", 2: "http_403"}):
+        assert client.get(f"{INDEX}.zst").status_code in (403, 404)
+    with client.farm.faulty(dict.fromkeys(range(3), "http_503")), pytest.raises(requests.ConnectionError):
+        client.get(f"{INDEX}.zst")
+
+
+@pytest.mark.parametrize("path", [INDEX, f"{INDEX}.zst"])
+def test_garbled_index_comes_from_the_mirror_that_is_left(
+    client: Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = whole(client.farm, path)
+    half = len(content) // 2
+    garbled = content[:half] + b"\0\0" + content[half + 2 :]
+    monkeypatch.setattr(client.farm.mirrors[0], "content", lambda *_: garbled)
+    answer = client.get(path)
+    assert answer.content == content
+    assert answer.url.startswith(client.farm.mirrors[1].url)
+
+
 def test_repodata_refused_by_all_is_an_error_that_lists_them(client: Client) -> None:
     with (
         client.farm.faulty({0: "refused", 1: "http_403", 2: "html_200"}),
@@ -280,7 +302,7 @@ def test_package_that_is_bad_everywhere_is_given_up(client: Client, tmp_path: Pa
 
 
 STANDIN = Path(__file__).parents[1] / "farm" / "standin"
-"""What stands in for conda: the real one cannot be had here."""
+"""What stands in for conda, which is on no package index; test_real_conda.py asks a real one where there is one."""
 
 ENTRY = "import sys; sys.prefix = sys.argv[1]; from conda.cli import main; sys.exit(main(sys.argv[2:]))"
 

@@ -311,3 +311,9 @@ def test_what_was_read_when_a_body_is_aborted_is_the_file_and_no_cipher_text(sec
                 time.sleep(0.001)
         body.close()
         assert content.startswith(got)
+
+
+@pytest.mark.parametrize("target", ["https://[bad/x", "https://mirror.test:port/x", "https:///x"])
+def test_a_redirect_to_what_is_no_address_is_that_servers_fault(relay: Callable[..., Relay], target: str) -> None:
+    with pytest.raises(Unavailable):
+        got(f"{relay(target).url}/x")

@@ -17,7 +17,7 @@ from fetching import NoClients
 from builder.adapters.conda.cache import RepodataCache
 from builder.adapters.conda.channels import MirroredChannels
 from builder.adapters.conda.repodata import Gatherer
-from builder.errors import IntegrityError, LockError, NetworkError, RecipeError
+from builder.errors import HostError, IntegrityError, LockError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.entry import Catalogue
 from builder.mirrors.race import Stopped
@@ -155,7 +155,9 @@ def test_one_fresh_mirror_wins_over_two_stale_ones_which_are_named(
         found = solved(farm, tmp_path)
     assert found.packages == healthy.packages
     fresh = farm.mirrors[number].name
-    assert found.notes == tuple(
+    *late, alone = found.notes
+    assert alone == f"{fresh}: it alone lists the locked libgcc, openssl (conda-forge/linux-64)"
+    assert tuple(late) == tuple(
         f"{farm.mirrors[n].name}: its repodata is 1 day behind {fresh}'s, not used (conda-forge/linux-64, "
         "conda-forge/noarch)"
         for n in stale
@@ -185,6 +187,34 @@ def test_only_three_mirrors_are_asked_and_another_when_one_of_them_fails(tmp_pat
 def test_conda_asks_and_not_builder(farm: Farm, tmp_path: Path) -> None:
     solved(farm, tmp_path)
     assert farm.mirrors[0].requests[-1].headers["User-Agent"].startswith("conda/")
+
+
+def test_a_mirror_that_wants_another_name_hears_that(farm: Farm, tmp_path: Path) -> None:
+    entries = {name: {**entry, "user_agent": "Wanted/1"} for name, entry in farm.entries().items()}
+    solved(farm, tmp_path, entries=entries)
+    assert farm.mirrors[0].requests[-1].headers["User-Agent"] == "Wanted/1"
+
+
+class PlainConda(NoClients):
+    """A host whose .condarc has channels over plain http."""
+
+    def conda_root(self, channel: str) -> str | None:
+        return f"http://conda.test/{channel}"
+
+
+def test_what_the_host_has_over_plain_http_is_left_out_and_alone_stops_the_lock(
+    farm: Farm, tmp_path: Path, healthy: CondaSolved
+) -> None:
+    mirrors = Mirrors(mirrors_of(farm.entries()).entries, clients=PlainConda())
+    port = MirroredChannels(mirrors, folder=tmp_path)
+    what = "conda on this host is configured to ask for conda-forge over http, which anybody may change"
+    with pytest.raises(HostError) as caught:
+        port.solve(asked("openssl"), keep=(), mirrors=("upstream",), where="r", tell=lambda _: None)
+    assert (caught.value.what, caught.value.seen) == (what, "http://conda.test/conda-forge")
+    found = port.solve(asked("openssl"), keep=(), mirrors=("upstream", "farm-a"), where="r", tell=lambda _: None)
+    assert found.packages == healthy.packages
+    (note,) = found.notes
+    assert note.startswith(f"upstream: left out, {what}")
 
 
 def test_what_has_not_changed_is_not_sent_again(farm: Farm, tmp_path: Path, healthy: CondaSolved) -> None:

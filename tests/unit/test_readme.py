@@ -13,7 +13,7 @@ from builder.adapters.project import Project
 from builder.cli.errors import exit_codes
 from builder.models.reference import reference
 from builder.pipeline.workplace import Workplace
-from builder.stages.check import expected
+from builder.stages.questions import expected
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -47,6 +47,8 @@ def _below(folder: Path) -> Iterator[str]:
     count = 0
     for at, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if f not in _SKIPPED and not os.path.exists(f"{at}/{f}/pyvenv.cfg"))  # noqa: PTH110 - a Path for each costs
+        if os.path.isfile(f"{at}/.git/config"):  # noqa: PTH113
+            yield f"{at}/.git/config"
         for name in sorted(names):
             yield f"{at}/{name}"
             count += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from builder.audit.examine import LARGEST
+from builder.audit.examine import LARGEST, may_matter
 from builder.audit.image_places import FOLDERS, PREFIX_FILES, PREFIX_FOLDERS, PROJECT_FILES, prefixes
 from builder.audit.kinds import CONFIGURATION, Kind, kind_of
 from builder.errors import EngineError
@@ -27,8 +28,8 @@ _LINKS: Final = 20
 class ImageFiles:
     """The files of an image: what was brought is known by name; what was not is asked for, one by one."""
 
-    def __init__(self, rest: AtRest) -> None:
-        self._rest = rest
+    def __init__(self, rest: AtRest, *, whole: bool = False) -> None:
+        self._rest, self._whole = rest, whole
         self._contents: dict[str, bytes | None] = {}
         self._links: dict[str, str] = {}
         self._folders: dict[str, set[str]] = {}
@@ -58,7 +59,12 @@ class ImageFiles:
 
     def configuration(self) -> tuple[str, ...]:
         """The files whose name and place make them configuration."""
-        return tuple(sorted(path for path in self._contents if kind_of(path) in CONFIGURATION))
+        return tuple(sorted(path for path in self._contents if self._whole or kind_of(path) in CONFIGURATION))
+
+    def first(self, candidates: Iterable[tuple[str, ...]]) -> Iterator[str]:
+        """Of each candidate's paths the first one that is there."""
+        for paths in candidates:
+            yield from islice((path for path in paths if self.exists(path)), 1)
 
     def conda_roots(self) -> tuple[str, ...]:
         """Where a conda or an environment of one is."""
@@ -132,10 +138,13 @@ class ImageFiles:
                 self._folders.setdefault(member.path, set())
             elif member.link:
                 self._links[member.path] = member.link
-            elif member.content is not None and _is_kept(member.path):
+            elif member.content is not None and self._is_kept(member.path, member.content):
                 self._contents[member.path] = member.content
             if task:
                 task.advance(member.size)
+
+    def _is_kept(self, path: str, content: bytes) -> bool:
+        return _is_configuration(path) or (self._whole and may_matter(path, content))
 
     def _name(self, path: str) -> None:
         """The folders above are known with it, though not what else is in them."""
@@ -149,11 +158,11 @@ def _is_below(path: str, top: str) -> bool:
     return path == top or path.startswith(top.rstrip("/") + "/")
 
 
-def _is_kept(path: str) -> bool:
+def _is_configuration(path: str) -> bool:
     if path.endswith(_PEM) or path == "/etc/passwd":
         return True
     kind = kind_of(path)
-    scripts = path.startswith(("/etc/", *_HOMES)) or path.count("/") == 1
+    scripts = path.startswith(("/etc/", *_HOMES)) or path.count("/") == 1 or "/etc/conda/" in path
     return kind in CONFIGURATION and (kind is not Kind.SHELL or scripts)
 
 
@@ -167,7 +176,7 @@ def image_files(
     """
     try:
         with engine.at_rest(facts.id) as rest:
-            files = ImageFiles(rest)
+            files = ImageFiles(rest, whole=whole)
             files.environment = dict(facts.env)
             if whole:
                 files.bring_all(task)

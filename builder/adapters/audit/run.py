@@ -19,6 +19,7 @@ from builder.audit.finding import Finding, by_place
 from builder.audit.fix import Fixed, fix
 from builder.audit.kinds import Kind, kind_of
 from builder.audit.machine import SYSTEM_BUNDLES, Audited, audit_machine
+from builder.audit.starts import scripts
 from builder.audit.surroundings import Surroundings
 from builder.errors import BuilderError, EngineError
 
@@ -135,8 +136,9 @@ def audit_image(
             files,
             files.environment,
             label="ENV",
-            extra=files.configuration(),
+            extra=(*files.configuration(), *files.first(scripts(image.commands, files.environment, image.workdir))),
             conda_roots=files.conda_roots(),
+            commands=image.commands,
             comments=False,
         )
 
@@ -149,7 +151,7 @@ def _image(image: str, progress: Progress, *, whole: bool) -> Audited:
     if facts is None:
         raise EngineError("there is no such image", where=image, remedy="`docker pull` it, or name another")
     audited = audit_image(engine, facts, progress=progress, whole=whole)
-    named = tuple(replace(f, path=f"{image}: {f.path}") if f.path.startswith("ENV: ") else f for f in audited.findings)
+    named = tuple(f if f.path.startswith("/") else replace(f, path=f"{image}: {f.path}") for f in audited.findings)
     return replace(audited, findings=named)
 
 

@@ -43,11 +43,11 @@ class ConditionalHttp(Http):
         self._conditions: Mapping[str, str] = {}
         self._answer: Mapping[str, str] = {}
 
-    def ask(self, url: str, kept: Kept | None) -> Body:
+    def ask(self, url: str, kept: Kept | None, *, agent: str | None) -> Body:
         """A file; raises Unavailable with the cause `HTTP 304` when it is what is kept."""
         known = {"If-None-Match": kept.etag, "If-Modified-Since": kept.modified} if kept else {}
         self._conditions = {name: value for name, value in known.items() if value}
-        return self.open(url, client="conda")
+        return self.open(url, agent=agent)
 
     def stamp(self) -> dict[str, str | None]:
         """By what the last answer can be recognised."""

@@ -45,6 +45,8 @@ class Asked:
     """One mirror that is being asked, in a thread of its own."""
 
     mirror: str
+    agent: str | None = None
+    """What to be called there."""
     transport: ConditionalHttp = field(default_factory=ConditionalHttp)
     over: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
@@ -90,7 +92,7 @@ class Download:
         """What is kept, if the mirror says that it is still so, else what the mirror has now."""
         kept = self.cache.kept(url)
         try:
-            answer = asked.transport.ask(url, kept)
+            answer = asked.transport.ask(url, kept, agent=asked.agent)
         except Unavailable as said:
             if kept is None or said.cause != "HTTP 304":
                 raise

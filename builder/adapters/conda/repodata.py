@@ -34,8 +34,14 @@ class Roots(Protocol):
     def roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of a source on a mirror. Raises RecipeError, HostError."""
 
+    def agent(self, name: str, source: str) -> str | None:
+        """What to be called there."""
+
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source. Raises RecipeError for a mirror that does not exist."""
+
+    def independent_first(self, names: Sequence[str], source: str) -> list[str]:
+        """The names, one of each backend before all others."""
 
     def carrying(self, source: str) -> tuple[str, ...]:
         """The names of all that carry a source."""
@@ -101,7 +107,7 @@ class Gatherer:
                     break
                 while waiting and len(running) + len(found) < MIRRORS:
                     name = waiting.popleft()
-                    asked = running[name] = Asked(mirror=name)
+                    asked = running[name] = Asked(mirror=name, agent=self.mirrors.agent(name, download.source))
                     asked.thread = threading.Thread(target=self._ask, args=(download, asked, results), daemon=True)
                     asked.thread.start()
                 if (result := self._next(results, until)) is None:

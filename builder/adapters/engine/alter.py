@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,16 +20,16 @@ _TAIL = 400
 
 
 @contextmanager
-def altered(api: Any, image: ImageFacts, script: str) -> Iterator[ImageId]:
+def altered(api: Any, image: ImageFacts, script: str, variables: tuple[tuple[str, str], ...] = ()) -> Iterator[ImageId]:
     """The ID of the altered image, which is gone after the `with` block. Raises EngineError when the script fails."""
-    made = _made(api, image, script)
+    made = _made(api, image, script, variables)
     try:
         yield made
     finally:
         api.remove_image(made, force=True)
 
 
-def _made(api: Any, image: ImageFacts, script: str) -> ImageId:
+def _made(api: Any, image: ImageFacts, script: str, variables: tuple[tuple[str, str], ...]) -> ImageId:
     labels = {"builder.check": owner(), "builder.check.deadline": str(int(time.time()) + _LIFE)}
     container = api.create_container(
         image.id,
@@ -44,7 +45,8 @@ def _made(api: Any, image: ImageFacts, script: str) -> ImageId:
         if status := api.wait(container)["StatusCode"]:
             said = api.logs(container, tail=5).decode("utf-8", "replace").strip()[-_TAIL:]
             raise EngineError(f"a script that alters {image.id[7:19]} ended with exit code {status}", seen=said)
-        made: ImageId = api.commit(container, changes=[f"USER {image.user or '0'}"])["Id"]
+        settings = [f"ENV {name}={json.dumps(value)}" for name, value in variables]
+        made: ImageId = api.commit(container, changes=[f"USER {image.user or '0'}", *settings])["Id"]
         return made
     finally:
         api.remove_container(container, force=True, v=True)

@@ -153,9 +153,14 @@ class Engine:
             yield files
 
     @contextmanager
-    def altered(self, image: ImageFacts, script: str) -> Iterator[ImageFacts]:
-        """The image after `sh -eu` has run a script in it as root, for as long as the `with` block lasts."""
-        with self._talking(f"cannot alter {image.id}"), altered(self._client.api, image, script) as made:
+    def altered(
+        self, image: ImageFacts, script: str, variables: tuple[tuple[str, str], ...] = ()
+    ) -> Iterator[ImageFacts]:
+        """The image after `sh -eu` has run a script in it as root, for as long as the `with` block lasts.
+
+        variables: what its configuration has from then on, by name.
+        """
+        with self._talking(f"cannot alter {image.id}"), altered(self._client.api, image, script, variables) as made:
             facts = self.inspect(made)
             if facts is None:
                 raise EngineError("an image that was just made is gone", where=made)
@@ -280,8 +285,15 @@ def _image_facts(data: dict[str, Any]) -> ImageFacts:
         labels=tuple(sorted((config.get("Labels") or {}).items())),
         user=config.get("User") or "",
         workdir=config.get("WorkingDir") or "",
+        commands=_commands(config),
         tags=tuple(sorted(data.get("RepoTags") or ())),
     )
+
+
+def _commands(config: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    health = config.get("Healthcheck") or {}
+    given = (("ENTRYPOINT", config.get("Entrypoint")), ("CMD", config.get("Cmd")), ("HEALTHCHECK", health.get("Test")))
+    return tuple((name, tuple(words)) for name, words in given if words)
 
 
 def _layer_sizes(history: list[dict[str, Any]], layers: int) -> tuple[int, ...] | None:

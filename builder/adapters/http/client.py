@@ -22,13 +22,13 @@ from urllib3.util import Timeout, make_headers
 import builder
 from builder.adapters.http.host import netrc_login, proxy_of, split_login, unavailable
 from builder.adapters.http.tls import trusting
-from builder.mirrors.transport import CONDA_AGENT, HTML, Client, Page, Unavailable
+from builder.mirrors.transport import HTML, Page, Unavailable
 
 _PIECES: Final = {"http": 1 << 20, "https": 1 << 16}
 """Bytes to read at most at a time. A GB, hashed and written to ext4, costs 1.1 s of CPU in pieces of 1 MB and 1.3 s
 in pieces of 256 kB (curl, which hashes nothing: 1.2 s); of 4 MB nothing overlaps. TLS gives 16 kB at a time anyway."""
 _LONGEST_PAGE: Final = 100_000_000
-_AGENTS: Final[dict[Client, str]] = {"builder": f"builder/{builder.__version__}", "conda": CONDA_AGENT}
+_AGENT: Final = f"builder/{builder.__version__}"
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = 5
@@ -46,18 +46,18 @@ class Http:
         self._guard = threading.Lock()
         self._bodies: set[Body] = set()
 
-    def page(self, url: str) -> Page:
+    def page(self, url: str, *, agent: str | None = None) -> Page:
         """A page of a package index; raises Unavailable."""
-        body = self._get(url, {"Accept": _INDEX, "Accept-Encoding": "gzip"})
+        body = self._get(url, {"Accept": _INDEX, "Accept-Encoding": "gzip"}, agent)
         try:
             return Page(text=body.text(), media_type=body.media_type, url=body.url)
         finally:
             body.close()
 
-    def open(self, url: str, *, offset: int = 0, client: Client = "builder") -> Body:
+    def open(self, url: str, *, offset: int = 0, agent: str | None = None) -> Body:
         """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
         wanted = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        body = self._get(url, wanted, client)
+        body = self._get(url, wanted, agent)
         if body.media_type == "text/html" or body.is_encoded:
             body.close()
             raise Unavailable(cause=HTML, host=body.host)
@@ -70,11 +70,11 @@ class Http:
         for body in bodies:
             body.abort()
 
-    def _get(self, url: str, headers: dict[str, str], client: Client = "builder") -> Body:
+    def _get(self, url: str, headers: dict[str, str], agent: str | None) -> Body:
         seen = set[str]()
         while len(seen) <= _REDIRECTS:
             seen.add(url)
-            response = self._request(url, {"User-Agent": _AGENTS[client], **headers})
+            response = self._request(url, {"User-Agent": agent or _AGENT, **headers})
             target = response.get_redirect_location()
             if not target:
                 return self._body(response, url)
@@ -151,8 +151,11 @@ def _finish(response: urllib3.BaseHTTPResponse) -> None:
 
 def redirected(url: str, target: str) -> str:
     """Where a redirect leads. Raises Unavailable for one from https to plain http."""
-    there = urljoin(url, target)
-    parts = urlsplit(there)
+    try:
+        there = urljoin(url, target)
+        parts = urlsplit(there)
+    except ValueError:  # as of `https://[x/`
+        raise Unavailable(cause="redirects to what is no address", host=urlsplit(url).hostname) from None
     if parts.scheme not in ("http", "https"):
         raise Unavailable(cause=f"redirects to {parts.scheme}:", host=urlsplit(url).hostname)
     if url.startswith("https:") and parts.scheme == "http":

@@ -39,6 +39,9 @@ class Roots(Protocol):
     def roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of a source on a mirror. Raises RecipeError, HostError."""
 
+    def agent(self, name: str, source: str) -> str | None:
+        """What to be called there."""
+
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source. Raises RecipeError for a mirror that does not exist."""
 
@@ -111,7 +114,7 @@ class MirroredInstallers:
 
     def _opened(self, transport: Http, entry: InstallerEntry, name: str) -> Body:
         (root, *_) = self._mirrors.roots(name, entry.family)
-        return transport.open(address(root, entry.path), client="conda")
+        return transport.open(address(root, entry.path), agent=self._mirrors.agent(name, entry.family))
 
 
 def chosen(known: Sequence[InstallerEntry], wanted: Conda, *, arch: str, where: str) -> InstallerEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
@@ -30,8 +30,14 @@ class Mirrors(Protocol):
     def roots(self, name: str, source: str) -> tuple[str, ...]:
         """The roots of any source of a lock."""
 
+    def agent(self, name: str, source: str) -> str | None:
+        """What to be called there."""
+
     def carries(self, name: str, source: str) -> bool:
         """Whether a mirror has a source at all."""
+
+    def independent_first(self, names: Sequence[str], source: str) -> list[str]:
+        """The names, one of each backend before all others."""
 
     def carrying(self, source: str) -> tuple[str, ...]:
         """The names of all that carry a source."""

@@ -94,7 +94,13 @@ def _document(file: Path) -> dict[str, Any]:
         text = file.read_bytes()[:_LARGEST].decode("utf-8", "replace")
         found = YAML(typ="safe", pure=True).load(text)  # as conda does: libyaml refuses a URL in [ ]
     except (OSError, YAMLError, ValueError) as error:
-        raise RecipeError("the file cannot be read", where=str(file), seen=str(error).partition("\n")[0]) from None
+        mark = getattr(error, "problem_mark", None)
+        raise RecipeError(
+            "the file cannot be read",
+            where=f"{file}: line {mark.line + 1}" if mark else str(file),
+            seen=getattr(error, "problem", None) or str(error).partition("\n")[0],
+            remedy=f"conda ignores such a file as a whole; `builder audit {file}` says what to mend",
+        ) from None
     return found if isinstance(found, dict) else {}
 
 

@@ -7,7 +7,6 @@ import io
 import logging
 import re
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from threading import Lock
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +14,8 @@ from urllib.parse import urljoin, urlsplit
 from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectionError as NoConnection
+
+from .index import fault
 
 CONNECT, SILENCE = 3.0, 10.0
 """Seconds that a mirror has to connect and to send something, while there is another one to ask."""
@@ -24,9 +25,6 @@ GONE = (404, 410)
 FINE = (200, 206, 304)
 NOT_OURS = (407, 416)
 """The proxy wants a password; the file is already whole: conda's own business."""
-
-BEGINNINGS = {".json": b"{", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh"}
-"""What an index begins with, by the end of its name: a page of HTML does not."""
 
 PACKAGES = (".conda", ".tar.bz2")
 NEEDED = ("/repodata.json", *PACKAGES)
@@ -112,7 +110,7 @@ class FailoverAdapter(BaseAdapter):
         asked = str(request.url)
         path = asked[len(self.root) :]
         needed = path.endswith(NEEDED)
-        missing, seen = None, dict[str, str]()
+        missing, refused, seen = None, None, dict[str, str]()
         candidates = self.mirrors.candidates(self.root, asked)
         for root in candidates:
             if missing is not None and not needed and self.mirrors.has_failed(root):
@@ -122,6 +120,7 @@ class FailoverAdapter(BaseAdapter):
                 response = self._asked(request, root + path, given, patient=last)
             except (OSError, ValueError) as error:  # every RequestException is an OSError
                 seen[root] = _short(error)
+                refused = _refusal(error, refused)
                 self.mirrors.failed(root, seen[root])
                 continue
             if response.status_code not in GONE:
@@ -130,6 +129,8 @@ class FailoverAdapter(BaseAdapter):
             missing = response
         if missing is not None and not (needed and seen):
             return missing
+        if refused is not None and not needed:  # conda then asks for the plain index, as it would alone
+            return refused
         others = {root: "HTTP 404" for root in candidates if root not in seen}
         every = "; ".join(f"{root}: {why}" for root, why in {**seen, **others}.items())
         raise NoConnection(f"no mirror gave {path}: {every}", request=request)
@@ -176,6 +177,12 @@ def _moved(request: PreparedRequest, url: str) -> PreparedRequest:
     return moved
 
 
+def _refusal(error: Exception, earlier: Response | None) -> Response | None:
+    """The last word of a mirror that it does not give this file (403 and the like), not that it is in trouble."""
+    said = error.response if isinstance(error, MirrorError) else None
+    return said if said is not None and 400 <= said.status_code < 429 else earlier
+
+
 def _checked(response: Response, method: str | None) -> Response:
     """The answer, if it can be the file or says that there is none."""
     status = response.status_code
@@ -183,7 +190,7 @@ def _checked(response: Response, method: str | None) -> Response:
         return response
     try:
         if status not in FINE:
-            raise MirrorError(f"HTTP {status}")
+            raise MirrorError(f"HTTP {status}", response=response)
         if status != 304 and "html" in response.headers.get("Content-Type", "").lower():
             raise MirrorError("a page of HTML")
         path = urlsplit(response.url).path
@@ -201,9 +208,8 @@ def _read(response: Response, path: str) -> None:
     length = response.headers.get("Content-Length")
     if length and str(response.raw.tell()) != length:
         raise MirrorError(f"{response.raw.tell()} of {length} bytes")
-    beginning = BEGINNINGS.get(PurePosixPath(path).suffix)
-    if response.status_code == 200 and beginning and not body.lstrip().startswith(beginning):
-        raise MirrorError(f"no index: it begins with {body[:16]!r}")
+    if response.status_code == 200 and (why := fault(body, path)):
+        raise MirrorError(why)
     response.raw = io.BytesIO(body)  # conda 26 reads .zst from here
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from conda.base.context import context  # type: ignore[import-not-found]
 from conda.gateways.connection import download, session  # type: ignore[import-not-found]
 from requests import RequestException
 
-from .adapter import Mirrors, fetched_again, mount
+from .adapter import Mirrors, fetched_again, log, mount
 
 MIRRORS = Path(sys.prefix, "etc", "builder", "mirrors.json")
 
@@ -36,7 +37,17 @@ def _mounting(made: Callable[..., None], mirrors: Mirrors) -> Callable[..., None
     return made_and_mounted
 
 
+def _speak() -> None:
+    """What fails is told on stderr by every conda: before 23.7 it showed no warning but its own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.WARNING)
+    log.propagate = False
+
+
 def _install(mirrors: Mirrors) -> None:
+    _speak()
     session.CondaSession.__init__ = _mounting(session.CondaSession.__init__, mirrors)
     place, name = _download_of_a_package()
     setattr(place, name, fetched_again(getattr(place, name), mirrors, (CondaError, RequestException)))

@@ -27,6 +27,7 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("ci.yml", "job:\n  variables:\n    CONDA_SSL_VERIFY: 'false'\n", "3:5"),
         Example("ci.yml", "run: |\n  cat <<EOF > ~/.condarc\n  ssl_verify: false\n  EOF\n", "3:3"),
         Example(".mambarc", "ssl_verify: <false>\n"),
+        Example("ci.yml", "steps:\n  - with: {condarc: 'ssl_verify: false'}\n", "2:22"),
     ),
     "CONDA002": (
         Example(".condarc", "a: 1\nssl_verify: fasle\n", "2:1"),
@@ -56,6 +57,8 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("a.sh", "conda install -c http://c.example/x numpy\n", "1:18"),
         Example("a.sh", "conda config --add channels http://c.example/x\n", "1:29"),
         Example(".env", "CONDA_CHANNELS=http://c.example/x\n", "1:16"),
+        Example("conda-lock.yml", "package:\n  - url: http://c.example/linux-64/x-1-0.conda\n", "2:10"),
+        Example("env.yaml", "channels: [http://c.example/x]\ndependencies: [x]\n", "1:12"),
     ),
     "CONDA011": (
         Example(".condarc", "channels:\n  - https://mirrors.tuna.tsinghua.edu.cn/anaconda/pkgs/free/\n", "2:5"),
@@ -78,6 +81,14 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example(".condarc", "channels: [https://repo.continuum.io/pkgs/main]\n", "1:12"),
     ),
     "PIP001": (
+        Example("environment.yml", "dependencies:\n  - pip:\n    - --trusted-host h\n", "3:7"),
+        Example("play.yml", "- pip: {name: x, extra_args: --trusted-host h -q}\n", "1:30"),
+        Example("map.yaml", "data:\n  pip.conf: |\n    [global]\n    trusted-host = a\n", "4:5"),
+        Example(
+            "init.yaml",
+            "write_files:\n  - path: /etc/pip.conf\n    content: |\n      [global]\n      trusted-host=a\n",
+            "5:7",
+        ),
         Example("etc/pip.conf", "[global]\ntimeout = 3\ntrusted-host = a.example\n    b.example\n", "3:1"),
         Example("pip.ini", "[install]\ntrusted_host: a\n", "2:1"),
         Example("requirements-dev.txt", "numpy\n--trusted-host a.example\n", "2:1"),
@@ -104,6 +115,11 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("Dockerfile", "FROM x\nENV NODE_TLS_REJECT_UNAUTHORIZED 0\n", "2:5"),
         Example("a.sh", "NODE_TLS_REJECT_UNAUTHORIZED='0' node x.js\n"),
         Example("a.sh", "docker run -e NODE_TLS_REJECT_UNAUTHORIZED=0 x\n", "1:15"),
+        Example("pod.yaml", "env:\n  - name: NODE_TLS_REJECT_UNAUTHORIZED\n    value: '0'\n", "2:5"),
+        Example(".gitlab-ci.yml", "variables:\n  NODE_TLS_REJECT_UNAUTHORIZED:\n    value: '0'\n", "2:3"),
+        Example("compose.yml", "services: {x: {build: {args: {NODE_TLS_REJECT_UNAUTHORIZED: 0}}}}\n", "1:31"),
+        Example("ci.yml", "x: &e {NODE_TLS_REJECT_UNAUTHORIZED: 0}\nenv: {<<: *e}\n", "1:8"),
+        Example("env/conda-meta/state", '{"env_vars": {"NODE_TLS_REJECT_UNAUTHORIZED": "0"}}', "1:15"),
         Example("x.py", "import os\nos.environ['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'\n", "2:1"),
     ),
     "NPM001": (
@@ -136,6 +152,22 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example(".curlrc", "silent\ninsecure\n", "2:1"),
         Example("ci.yml", "steps:\n  - run: |\n      echo hi\n      curl -k https://x\n", "4:12"),
         Example("ci.yml", 'services: {x: {command: ["curl", "-k", "https://x"]}}\n', "1:35"),
+        Example("ci.yml", "run: >-\n  curl\n  -k\n  https://x\n", "3:3"),
+        Example("ci.yml", ".x: &x\n  - curl -k u\njob:\n  script: *x\n", "2:10"),
+        Example("ci.yml", ".x: &x {NODE_TLS_REJECT_UNAUTHORIZED: '0'}\na: {script: [curl -k u]}\n", "2:19"),
+        Example("compose.yml", 'services: {x: {healthcheck: {test: ["CMD", "curl", "-k", "u"]}}}\n', "1:53"),
+        Example("compose.yml", 'services: {x: {healthcheck: {test: ["CMD-SHELL", "curl -k u"]}}}\n', "1:56"),
+        Example("buildspec.yml", "phases:\n  install:\n    commands:\n      - curl -k u\n", "4:14"),
+        Example("user-data.yaml", "#cloud-config\nruncmd:\n  - [curl, -k, u]\n  - curl x\n", "3:12"),
+        Example(".pre-commit-config.yaml", "repos: [{hooks: [{id: x, entry: curl -k u}]}]\n", "1:38"),
+        Example("play.yml", "- tasks:\n    - ansible.builtin.shell: curl -k u\n", "2:35"),
+        Example("play.yml", "- command:\n    cmd: curl -k u\n", "2:15"),
+        Example("package.json", '{\n\t"scripts": {\n\t\t"get": "curl -k u"\n\t}\n}\n', "3:16"),
+        Example(".devcontainer/devcontainer.json", '{\n  // why\n  "postCreateCommand": "curl -k u"\n}\n', "3:30"),
+        Example("ci.yml", 'services: {x: {command: ["curl","-k","https://x"]}}\n', "1:34"),
+        Example(
+            "a.yaml", "{{- if .x }}\ncommand:\n  {{- with .y }}\n  - curl\n  - -k\n  - {{ . }}\n{{ end }}\n", "5:5"
+        ),
         Example("bin/get", "#!/usr/bin/env bash\ncurl -k https://x\n", "2:6"),
     ),
     "WGET001": (
@@ -158,6 +190,16 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("a.sh", "apt-get install -y --allow-unauthenticated x\n", "1:20"),
         Example("a.sh", "echo 'deb [trusted=yes] https://d.example x main' > /etc/apt/sources.list.d/x.list\n", "1:12"),
     ),
+    "DNF001": (
+        Example("etc/yum.repos.d/x.repo", "[x]\nbaseurl=https://x\nsslverify=0\n", "3:1"),
+        Example("Dockerfile", "FROM x\nRUN dnf -y --setopt=sslverify=false install x\n", "2:12"),
+        Example("a.sh", "yum install --setopt x.sslverify=0 x\n", "1:13"),
+        Example("a.sh", "echo sslverify=0 >> /etc/yum.conf\n", "1:6"),
+    ),
+    "DNF002": (
+        Example("etc/dnf/dnf.conf", "[main]\ngpgcheck=0\n", "2:1"),
+        Example("a.sh", "yum -y --nogpgcheck install x\n", "1:8"),
+    ),
     "UV001": (
         Example("uv.toml", 'allow-insecure-host = ["a.example"]\n'),
         Example("pyproject.toml", '[tool.uv]\nallow-insecure-host = ["a"]\n', "2:1"),
@@ -169,6 +211,9 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("bin/x", "#!/usr/bin/env python3\nget(u, verify=False)\n", "2:1"),
         Example("x.py", "c = httpx.AsyncClient(verify=False)\n", "1:5"),
         Example("x.py", "self.session.verify = False\n"),
+        Example(
+            "ci.yml", "- shell: python {0}\n  run: |\n    import requests\n    requests.get(u, verify=False)\n", "4:5"
+        ),
     ),
     "PY002": (
         Example("x.py", "\u00e9 = ssl._create_unverified_context()\n", "1:5"),
@@ -193,7 +238,13 @@ BROKEN: dict[str, tuple[Example, ...]] = {
         Example("ci.yml", "env: {MAVEN_OPTS: '-Xmx1g -Dmaven.wagon.http.ssl.insecure=true'}\n", "1:7"),
     ),
     "AUDIT001": (Example("a.sh", "curl -k https://x  # builder-audit: allow CURL001\n", "1:22"),),
-    "AUDIT002": (Example("daemon.json", '{"debug": tru}\n', "1:11"),),
+    "AUDIT002": (
+        Example("daemon.json", '{"debug": tru}\n', "1:11"),
+        Example("ci.yml", "x: 1\nrun: [curl -k x\n", "3:1"),
+        Example("a.yaml", "{{- if }}\n- {{ x }}\nrun: curl -k x\n", "3:1"),
+        Example("pyproject.toml", "[tool.uv]\nallow-insecure-host = a\n", "2:1"),
+        Example("x.py", "import requests\nprint 'python 2', requests.get(u, verify=False)\n", "2:1"),
+    ),
 }
 
 SOUND: tuple[Example, ...] = tuple(
@@ -243,11 +294,17 @@ SOUND: tuple[Example, ...] = tuple(
         ("uv.toml", "allow-insecure-host = []\n# allow-insecure-host = ['a']\n"),
         ("pyproject.toml", '[project.urls]\nurl = "http://home.example"\n[tool.other]\nallow-insecure-host = ["a"]\n'),
         ("daemon.json", '{"insecure-registries": []}\n'),
+        ("etc/yum.repos.d/x.repo", "[x]\nsslverify=1\n# gpgcheck=0\nrepo_gpgcheck=0\n"),
         ("x.py", "# verify=False\nx = 'verify=False'\njwt.decode(t, verify=False)\nrequests.get(u, verify=ca)\n"),
-        ("x.py", "print 'python 2', requests.get(u, verify=False)\n"),
+        ("x.py", "print 'python 2', requests.get(u)\n"),
         ("ci.yml", "name: curl -k\nsteps:\n  - name: do not curl -k\n    run: curl https://x  # not -k\n"),
-        ("ci.yml", "{{ template }}: [\nrun: curl -k x\n"),
+        ("ci.yml", "{{ template }}: [\nrun: sort -k x\n"),
+        ("a.sh", "echo 'a: [curl -k' > ci.yml; echo ']' >> ci.yml\n"),
+        ("chat.yml", "channels: [http://irc.example, defaults]\nurl: http://x.example/a\n"),
+        ("ci.yml", "run: >-\n  echo\n  curl -k\n"),
+        ("ci.yml", "with: {condarc: .ci/condarc}\ndata: {note: ssl_verify false}\n"),
         ("Makefile", "# curl -k\nx:\n\t@echo curl -k\n"),
+        ("a.sh", "help='Options: --trusted-host HOST'; CURL_HELP='write curl --insecure'; CURL_OPTS='-o k'\n"),
         ("README.md", "curl -k https://x\nssl_verify: false\n"),
     )
 )

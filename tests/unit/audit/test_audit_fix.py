@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from form_examples import FORMS
 from rule_examples import BROKEN
 
 from builder.audit.examine import examine
@@ -57,6 +60,21 @@ def mended(path: str, text: str, around: Surroundings = Surroundings()) -> str: 
         ("Dockerfile", "ENV A=1 \\\n    GIT_SSL_NO_VERIFY=1 \\\n    B=2\n", "ENV A=1 \\\n    B=2\n"),
         ("Dockerfile", 'CMD ["curl", "-k", "https://x"]\n', 'CMD ["curl", "https://x"]\n'),
         (".env", "A=1\nUV_INSECURE_HOST=a\nB=2\n", "A=1\nB=2\n"),
+        ("Dockerfile", 'ENV GOFLAGS="-mod=vendor -insecure" B=2\n', 'ENV GOFLAGS="-mod=vendor" B=2\n'),
+        ("Dockerfile", "ENV CURL_OPTS=-fsSLk\n", "ENV CURL_OPTS=-fsSL\n"),
+        ("Dockerfile", "FROM x\nENV CURL_OPTS=-k\n", "FROM x\n"),
+        (
+            ".env",
+            'MAVEN_OPTS="-Dmaven.wagon.http.ssl.insecure=true -Xmx2g"\nPIP_OPTS="--no-cache-dir --trusted-host h"\n',
+            'MAVEN_OPTS="-Xmx2g"\nPIP_OPTS="--no-cache-dir"\n',
+        ),
+        ("c.yml", 'command: [curl, -k, "u"] # c\n', 'command: [curl, "u"] # c\n'),
+        ("c.yml", "args:\n  - curl\n  - -k\n  - u\n", "args:\n  - curl\n  - u\n"),
+        ("c.yml", "args:\n  - curl # c\n  - -k\n", "args:\n  - curl # c\n  - -k\n"),
+        ("c.yml", "args:\n  - sh\n  - -c\n  - curl -k u\n", "args:\n  - sh\n  - -c\n  - curl u\n"),
+        ("c.yml", "args: [curl, -fsk, u]\n", "args: [curl, -fs, u]\n"),
+        ("c.yml", "run: curl -k\n", "run: curl\n"),
+        ("a.sh", "export PIP_OPTS='--trusted-host a --trusted-host b -q'\n", "export PIP_OPTS='-q'\n"),
     ],
 )
 def test_a_fix_is_the_smallest_change(path, before, after):
@@ -92,12 +110,32 @@ def test_what_has_no_safe_fix_stays_and_stays_a_finding():
     assert (done.after, done.gone, done.diff) == (text, (), "")
 
 
+def test_no_fix_is_written_after_which_the_file_could_be_read_no_more():
+    text = "command: [curl, -k, u]\n"
+    (finding,) = examine("c.yml", text)
+    hole = replace(finding, edits=(Edit(start=16, end=18),))  # `[curl, , u]` is no YAML
+    assert fix("c.yml", text, [hole]).after == text
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("Dockerfile", "ENV PIP_INDEX_URL=http://own.example/simple\n"),
+        ("Dockerfile", "ARG PIP_INDEX_URL=http://own.example/simple\nENV A=1 NPM_CONFIG_REGISTRY=http://own.example\n"),
+        (".env", "PIP_EXTRA_INDEX_URL=http://own.example/simple\n"),
+    ],
+)
+def test_an_index_is_never_taken_away_what_stood_there_would_come_from_elsewhere(path, text):
+    assert examine(path, text)
+    assert mended(path, text) == text
+
+
 def test_an_exception_with_a_reason_is_not_mended():
     text = "curl -k https://x  # builder-audit: allow CURL001 the test server signs itself\n"
     assert mended("a.sh", text) == text
 
 
-@pytest.mark.parametrize("example", [e for examples in BROKEN.values() for e in examples])
+@pytest.mark.parametrize("example", [e for examples in BROKEN.values() for e in examples] + [e for _, e in FORMS])
 def test_fixes_are_idempotent_and_what_they_mend_is_gone(example):
     before = examine(example.path, example.text)
     once = fix(example.path, example.text, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from form_examples import FORMS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rule_examples import BROKEN, SOUND
@@ -11,7 +12,8 @@ from builder.audit.examine import examine
 from builder.audit.fix import fix
 from builder.audit.kinds import Kind
 
-SEEDS = [e.text for examples in BROKEN.values() for e in examples] + [e.text for e in SOUND]
+EXAMPLES = [*(e for examples in BROKEN.values() for e in examples), *SOUND, *(e for _, e in FORMS)]
+SEEDS = [e.text for e in EXAMPLES]
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 WORDS = "curl  -k <<EOF EOF ' \" \\ $( ) { } [ ] # &a *a ssl_verify false http:// u:p@ A= trusted-host CERT_NONE"
 PIECES = st.sampled_from(

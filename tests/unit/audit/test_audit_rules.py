@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from form_examples import FORMS, LIKE
 from rule_examples import BROKEN, SOUND
 from tests_root import ROOT
 
@@ -12,7 +13,7 @@ from builder.audit.examine import examine
 from builder.audit.rules import RULES
 from builder.audit.variables import INDEXES, WATCHED
 
-CASES = [(rule, example) for rule, examples in BROKEN.items() for example in examples]
+CASES = [*((rule, example) for rule, examples in BROKEN.items() for example in examples), *FORMS]
 ON_A_MACHINE = {"CA001", "CA002", "CA003"}  # these need the machine's files: test_machine.py
 
 
@@ -22,20 +23,20 @@ def test_a_broken_rule_is_found_at_its_line_and_column(rule, example):
     assert found[:1] == [example.place]
 
 
-@pytest.mark.parametrize("example", SOUND, ids=[f"{i}-{e.path}" for i, e in enumerate(SOUND)])
+@pytest.mark.parametrize("example", [*SOUND, *LIKE], ids=[f"{i}-{e.path}" for i, e in enumerate([*SOUND, *LIKE])])
 def test_what_only_looks_like_it_is_no_finding(example):
     assert [(f.rule, f.place, f.seen) for f in examine(example.path, example.text)] == []
 
 
 def test_every_rule_has_an_example():
-    assert set(BROKEN) | ON_A_MACHINE == set(RULES)
+    assert {rule for rule, _ in CASES} | ON_A_MACHINE == set(RULES)
 
 
 def test_the_pre_commit_hook_is_given_every_kind_of_file():
     from ruamel.yaml import YAML
 
     (hook,) = YAML(typ="safe").load(ROOT / ".pre-commit-hooks.yaml")
-    paths = {e.path for examples in BROKEN.values() for e in examples} - {"bin/get", "bin/x"}
+    paths = {example.path for _, example in CASES} - {"bin/get", "bin/x", ".git/config"}
     assert [path for path in paths if not re.search(hook["files"], path)] == []
 
 
@@ -46,9 +47,7 @@ def test_every_watched_variable_names_a_rule():
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_every_watched_variable_is_found_in_a_script_and_in_a_dockerfile(name):
-    bad = next(
-        v for v in ("0", "false", "true", "off", "x", "-insecure", "ssl.insecure=true") if WATCHED[name][0].breaks(v)
-    )
+    bad = next(v for v in ("0", "false", "true", "off", "x") if WATCHED[name][0].breaks(v))
     assert [f.rule for f in examine("a.sh", f"export {name}={bad}\n")] == [WATCHED[name][0].rule]
     assert [f.rule for f in examine("Dockerfile", f"ENV {name}={bad}\n")] == [WATCHED[name][0].rule]
 

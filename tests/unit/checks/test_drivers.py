@@ -27,7 +27,14 @@ verdict, served, capability = (_NAMES[name] for name in ("verdict", "served", "c
         ("515.43.04", "12.0", "needs the compatibility package"),
         ("575.57.08", "13.0", "needs the compatibility package"),
         ("418.40", "13.0", "refused"),
-        ("999.0", "99.0", "runs"),
+        ("520.61.05", "11.8", "runs"),
+        ("515.65.01", "11.8", "runs by minor version compatibility"),
+        ("525.60.13", "12.0", "runs"),
+        ("999.0", "99.0", "unknown"),
+        ("580.65.06", "13.1", "unknown"),
+        ("579.0", "13.1", "refused"),
+        ("unknown (NVML 3)", "12.8", "unknown"),
+        ("", "12.8", "unknown"),
     ],
 )
 def test_driver_gets_its_verdict(driver: str, runtime: str, word: str) -> None:

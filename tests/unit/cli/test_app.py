@@ -140,3 +140,17 @@ def test_a_signal_unwinds_and_exits_with_its_code(number, code, seen):
 def test_completion_of_a_command_name_imports_no_command():
     done = builder(_BUILDER_COMPLETE="complete_bash", COMP_WORDS="builder sch", COMP_CWORD="1")
     assert done.stdout.split() == ["schema"]
+
+
+def test_a_tab_completes_recipes(tmp_path, monkeypatch):
+    (tmp_path / "recipes").mkdir()
+    for name in ("alpha", "beta"):
+        (tmp_path / "recipes" / f"{name}.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    done = builder(_BUILDER_COMPLETE="complete_bash", COMP_WORDS="builder build al", COMP_CWORD="2")
+    assert done.stdout.split() == ["alpha"]
+
+
+@pytest.mark.parametrize("words", [("-h",), ("certs", "-h"), ("build", "-h")])
+def test_help_has_its_short_name(words):
+    assert builder(*words).stdout.startswith("Usage: builder")

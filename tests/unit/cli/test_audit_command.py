@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from builder.adapters.audit.once import CACHES
 from builder.adapters.audit.run import Asked, run_audit
 from builder.cli.app import app
 from builder.progress import Silent
@@ -188,6 +189,18 @@ def test_debug_switches_off_for_one_child_warns_and_passes_its_exit_code_on(tmp_
 def test_debug_names_hosts_to_pip_and_uv(tmp_path):
     done = builder(tmp_path, "debug", "--insecure-once", "--host", "p.example", "--", "env")
     assert {"PIP_TRUSTED_HOST=p.example", "UV_INSECURE_HOST=p.example"} <= set(done.stdout.split("\n"))
+
+
+def test_debug_gives_the_child_caches_of_its_own_that_are_gone_afterwards(tmp_path):
+    script = 'mkdir -p "$npm_config_cache" && echo x > "$npm_config_cache/x" && env'
+    done = builder(
+        tmp_path, "debug", "--insecure-once", "--", "sh", "-c", script, NPM_CONFIG_CACHE="/mine", PIP_CACHE_DIR="/mine"
+    )
+    given = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    folder = Path(given["XDG_CACHE_HOME"])
+    assert {Path(given[name]) for name in CACHES} == {folder / sub for sub in CACHES.values()}
+    assert "NPM_CONFIG_CACHE" not in given
+    assert not folder.exists()
 
 
 def test_debug_refuses_without_the_word(tmp_path):

@@ -193,3 +193,21 @@ def test_nothing_in_a_log_is_coloured(capsys):
     with display.progress().task("fetch") as task:
         task.advance(1)
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_work_that_waits_says_so_in_a_log(log, clock, monkeypatch):
+    """A mirror that takes the connection and is silent: two minutes without a line look like a hang."""
+    monkeypatch.setattr("builder.cli.lines.BEAT", 0.01)
+    said = threading.Event()
+
+    class Heard(io.StringIO):
+        def write(self, text):
+            if "still at it" in text:
+                said.set()
+            return log.write(text)
+
+    with Lines(Heard(), clock=clock).task("locking"):
+        clock.now += 11
+        assert said.wait(5)
+    assert log.getvalue().splitlines()[:2] == ["locking: started", "locking: still at it"]
+    assert log.getvalue().splitlines()[-1] == "locking: done, 11 s"

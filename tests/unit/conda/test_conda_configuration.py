@@ -14,7 +14,7 @@ from builder.conda.configuration import configuration
 from builder.conda.pip_conf import pip_conf
 from builder.errors import RecipeError
 from builder.models.lock import Artifact, Certificate, CondaLock, Lock, Package, RootfsBase, TrustLock
-from builder.models.recipe import Conda, Recipe
+from builder.models.recipe import Conda, Pip, Recipe
 
 ONE = ("https://mirror.example/anaconda/cloud/conda-forge",)
 TWO = (*ONE, "https://other.example/conda-forge")
@@ -116,7 +116,7 @@ def test_channels_of_anaconda_are_what_defaults_means() -> None:
     asked = recipe(accept_terms=True, accepted_by="Ann\nExample", accepted_on="2026-11-23")
     text = condarc(asked, ("pkgs/main",), {"pkgs/main": MAIN})
     assert read(text)["default_channels"] == list(MAIN)
-    assert "custom_channels" not in read(text)
+    assert read(text)["custom_channels"] == {"pkgs/main": "https://mirror.example/anaconda"}
     assert "# Anaconda's terms of service were accepted for this image in the recipe, by Ann Example on 2026" in text
     assert read(text)["plugins"] == {"auto_accept_tos": True}
 
@@ -172,23 +172,37 @@ def test_mirror_that_conda_cannot_name_is_refused() -> None:
         condarc(recipe(), ("conda-forge",), {"conda-forge": ("https://mirror.example/forge",)})
 
 
-def test_pip_is_told_of_every_index() -> None:
-    assert pip_conf(("https://one.example/simple", "https://two.example/simple", "https://three.example/simple")) == (
+INDEXES = tuple(f"https://{name}.example/simple" for name in ("one", "two", "three"))
+
+
+def test_pip_is_told_of_every_index_and_last_of_the_one_that_it_is_to_take_files_from() -> None:
+    assert pip_conf(INDEXES) == (
         "# Written by builder.\n"
         "[global]\n"
         f"cert = {BUNDLE}\n"
         "timeout = 15\n"
-        "index-url = https://one.example/simple\n"
-        "# pip asks all of them for every package, and skips the one that does not answer.\n"
+        "index-url = https://three.example/simple\n"
+        "# pip asks all of them for every package, skips those that do not answer, and takes a file from the last.\n"
         "extra-index-url =\n"
         "    https://two.example/simple\n"
-        "    https://three.example/simple\n"
+        "    https://one.example/simple\n"
         "retries = 1\n"
     )
 
 
+def test_pips_own_index_is_asked_beside_a_mirror_where_the_recipe_names_upstream() -> None:
+    """Else a dead mirror would be the end of pip, which would have worked without any."""
+    text = pip_conf(INDEXES[:1], own=True)
+    assert "extra-index-url =\n    https://one.example/simple\nretries = 1\n" in text
+    assert "index-url = " not in text
+    asked = recipe().model_copy(update={"pip": Pip(mirrors=("one", "upstream"))})
+    (file,) = configuration(asked, locked(), {"pypi": INDEXES[:1]})
+    assert file.content == text
+
+
 def test_pip_with_one_index_keeps_its_retries() -> None:
-    assert "retries" not in pip_conf(("https://one.example/simple",))
+    assert "retries" not in pip_conf(INDEXES[:1])
+    assert "index-url = https://one.example/simple\n" in pip_conf(INDEXES[:1])
 
 
 def test_pip_without_mirrors_keeps_its_own_index() -> None:
@@ -212,6 +226,7 @@ def test_files_beside_conda() -> None:
         f"{site}/builder_failover/__init__.py",
         f"{site}/builder_failover/adapter.py",
         f"{site}/builder_failover/hook.py",
+        f"{site}/builder_failover/index.py",
     ]
     assert {file.mode for file in files} == {0o644}
     assert json.loads(files[2].content) == {"channels": {"conda-forge": list(TWO)}}

@@ -9,7 +9,7 @@ import pytest
 from conda_lock.lockfile import parse_conda_lock_file
 from rattler import LockFile
 
-from builder.conda.exports import FORMATS, conda_lock, explicit, pixi
+from builder.conda.exports import FORMATS, conda_lock, explicit, left_out, pixi
 from builder.errors import LockError
 from builder.models.lock import Artifact, Certificate, CondaLock, CondaPackage, Lock, Package, RootfsBase, TrustLock
 
@@ -123,3 +123,18 @@ def test_conda_lock_is_refused_without_an_md5() -> None:
     with pytest.raises(LockError, match="conda-lock cannot hold libffi"):
         conda_lock(lock_of(bare), "mine")
     assert "libffi" in explicit(lock_of(bare), "mine") + pixi(lock_of(bare), "mine")
+
+
+@pytest.mark.parametrize("spec", ["conda-forge::libffi >=3.4,<4", "libffi>=3.4,<4", "LibFFI  >=3.4,<4"])
+def test_a_dependency_has_its_name_however_it_is_written(spec: str, tmp_path: Path) -> None:
+    python = PACKAGES[1].model_copy(update={"depends": ("__glibc>=2.17", spec)})
+    path = tmp_path / "conda-lock.yml"
+    path.write_text(conda_lock(lock_of(PACKAGES[0], python), "mine"))
+    assert parse_conda_lock_file(path).package[1].dependencies == {"libffi": ">=3.4,<4"}
+
+
+def test_wheels_that_no_format_holds_are_told() -> None:
+    wheels = tuple(Package(name=n, version="1", artifact=artifact("pypi", f"{n}-1-py3-none-any.whl")) for n in "ab")
+    told = left_out(LOCK.model_copy(update={"pip": wheels}))
+    assert told == "2 wheels are not in it, which pip installs on top: a, b"
+    assert left_out(LOCK) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builder.conda.solve import Part, fault, hashes, solve
+from builder.conda.solve import Part, fault, listed, solve
 from builder.errors import LockError
 from builder.models.lock import CondaPackage
 from builder.models.resolved import CondaAsked
@@ -61,6 +61,13 @@ def test_the_first_channel_that_has_a_name_is_the_only_one_for_it(tmp_path: Path
     second = part(tmp_path, record("a", "9.0"), record("b", "1.0"), source="other/linux-64")
     found = names([first, second], asked("a", "b", channels=("conda-forge", "other")))
     assert found == ["a 1.0", "b 1.0"]
+
+
+def test_a_label_of_a_channel_is_solved_and_locked_as_that(tmp_path: Path) -> None:
+    label = "nvidia/label/cuda-12.8.0"
+    parts = [part(tmp_path, record("a", "1"), source=f"{label}/linux-64")]
+    (found,) = solve(parts, asked("a", channels=(label,)), keep=(), where="r").packages
+    assert found.artifact.source == f"{label}/linux-64"
 
 
 def test_virtual_packages_are_the_images_and_nobody_elses(tmp_path: Path) -> None:
@@ -122,7 +129,7 @@ def test_hashes_are_of_the_very_files_that_are_asked_for(tmp_path: Path) -> None
     own = part(tmp_path, record("a", "1.0"), record("b", "1.0"))
     packages = solve([own], asked("a", "b"), keep=(), where="r").packages
     other = part(tmp_path, record("a", "1.0", sha256="ff" * 32), record("b", "2.0"))
-    assert hashes(other, packages) == {"a-1.0-0.conda": "ff" * 32}
+    assert listed(other, packages) == {"a-1.0-0.conda": ("ff" * 32, 10)}
 
 
 def test_garbled_json_is_a_fault_and_json_is_none(tmp_path: Path) -> None:
@@ -143,3 +150,31 @@ def test_a_record_that_cannot_be_read_is_told_and_no_crash(tmp_path: Path, wrong
         "a record of the repodata cannot be read",
         "conda-forge/linux-64",
     )
+
+
+SHAPE = "says that it is of {}, which has no such file"
+
+
+@pytest.mark.parametrize("subdir", ["noarch", "osx-64"])
+def test_a_record_that_says_it_is_of_another_subdir_is_not_locked(tmp_path: Path, subdir: str) -> None:
+    """It would be compared with what other mirrors have there: nothing."""
+    parts = [part(tmp_path, record("a", "1", subdir=subdir)), part(tmp_path, source="conda-forge/noarch")]
+    with pytest.raises(LockError, match=SHAPE.format(f"conda-forge/{subdir}")) as caught:
+        names(parts, asked("a"))
+    assert caught.value.where == "conda-forge/linux-64"
+
+
+def test_a_record_that_borrows_a_file_name_of_its_subdir_is_not_locked(tmp_path: Path) -> None:
+    forged, real = record("a", "1", subdir="noarch", sha256="12" * 32), record("a", "1", subdir="noarch")
+    parts = [part(tmp_path, forged), part(tmp_path, real, source="conda-forge/noarch")]
+    with pytest.raises(LockError, match=SHAPE.format("conda-forge/noarch")):
+        names(parts, asked("a"))
+
+
+@pytest.mark.parametrize("base_url", ["https://elsewhere.test/c", "../noarch"])
+def test_repodata_that_keeps_its_packages_elsewhere_is_refused(tmp_path: Path, base_url: str) -> None:
+    one = part(tmp_path, record("a", "1"))
+    one.path.write_text(one.path.read_text().replace('"info": {', f'"info": {{"base_url": "{base_url}", '))
+    with pytest.raises(LockError, match="keeps its packages elsewhere, which is not followed") as caught:
+        names([one], asked("a"))
+    assert str(caught.value.seen).startswith("base_url: https://")

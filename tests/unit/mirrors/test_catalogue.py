@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from builder.adapters.mirrors import load_mirrors
-from builder.errors import RecipeError
+from builder.errors import HostError, RecipeError
 from builder.mirrors.catalogue import Catalogue, Mirror, Mirrors, is_loopback
 from builder.mirrors.entry import address, kind_of
+from builder.mirrors.transport import CONDA_AGENT
 
 
 class Clients:
@@ -21,7 +22,9 @@ class Clients:
         return (f"http://apt.test/{source}",)
 
     def conda_root(self, channel: str) -> str | None:
-        return "https://conda.test/own" if channel == "own" else None
+        return {"own": "https://conda.test/own", "plain": "http://conda.test/plain", "here": "http://[::1]/here"}.get(
+            channel
+        )
 
 
 ONE = Mirror(pypi=("https://one.test/simple",), debian=("https://one.test/debian", "https://one.test/old"))
@@ -128,6 +131,7 @@ CONDA = Mirrors(
         ),
         "two": Mirror(conda={"conda-forge": "https://two.test/cf"}, behind={"conda-forge": "one"}),
         "three": Mirror(conda={"conda-forge": "https://three.test/cf"}, pypi=("http://127.0.0.1:1/simple",)),
+        "wanting": Mirror(user_agent="Wanted/1"),
         "login": Mirror(conda={"conda-forge": "https://me:secret@four.test/cf"}),
         "official": Mirror(
             conda={"pkgs/main": "https://official.test/pkgs/main", "*": "https://any.test"},
@@ -163,6 +167,41 @@ def test_anacondas_own_channels_are_not_below_the_root_of_the_others() -> None:
 def test_a_channel_has_a_root_that_holds_its_subdirs() -> None:
     assert CONDA.channel_root("one", "conda-forge") == "https://one.test/cf"
     assert CONDA.channel_root("upstream", "own") == "https://conda.test/own"
+
+
+def test_what_this_host_has_over_plain_http_is_not_asked() -> None:
+    """What a lock trusts would be a list of hashes that anybody may have written."""
+    assert CONDA.roots("upstream", "here/noarch") == ("http://[::1]/here/noarch",)
+    with pytest.raises(HostError) as caught:
+        CONDA.roots("upstream", "plain/noarch")
+    assert caught.value.what == "conda on this host is configured to ask for plain over http, which anybody may change"
+    assert caught.value.seen == "http://conda.test/plain"
+
+
+def test_of_mirrors_with_one_backend_the_first_is_asked_before_the_others() -> None:
+    assert CONDA.independent_first(["two", "one", "three"], "conda-forge/noarch") == ["two", "three", "one"]
+    assert CONDA.independent_first(["upstream", "official", "one"], "pkgs/main/noarch") == [
+        "upstream",
+        "one",
+        "official",
+    ]
+    assert CONDA.independent_first(["upstream", "official"], "own/noarch") == ["upstream", "official"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "agent"),
+    [
+        ("one", "conda-forge/noarch", CONDA_AGENT),
+        ("upstream", "miniforge", CONDA_AGENT),
+        ("one", "pypi", None),
+        ("wanting", "conda-forge/noarch", "Wanted/1"),
+        ("wanting", "pypi", "Wanted/1"),
+    ],
+)
+def test_who_asks_is_who_the_mirror_wants_else_conda_for_condas_own_files(
+    name: str, source: str, agent: str | None
+) -> None:
+    assert CONDA.agent(name, source) == agent
 
 
 def test_an_installer_is_below_a_folder_or_in_the_blanks_of_a_template() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from builder.errors import IntegrityError, NetworkError
 from builder.mirrors.failover import Failover
-from builder.mirrors.transport import Client, Page, Unavailable
+from builder.mirrors.transport import Page, Unavailable
 from builder.models.lock import Artifact
 
 CONTENT = b"the whole file"
@@ -38,23 +38,26 @@ class Answered:
 class InMemory:
     """What mirrors answer, by name and in turn: pieces of a body, or why not. Stands in for HTTP alone."""
 
-    says: dict[str, list[list[bytes] | Unavailable]]
-    asked: list[tuple[str, int, Client]] = field(default_factory=list)
+    says: dict[str, list[list[bytes] | Answered | Unavailable]]
+    asked: list[tuple[str, int, str | None]] = field(default_factory=list)
 
-    def page(self, url: str) -> Page:
+    def page(self, url: str, *, agent: str | None = None) -> Page:
         raise AssertionError
 
-    def open(self, url: str, *, offset: int = 0, client: Client = "builder") -> Answered:
-        self.asked.append((url, offset, client))
+    def open(self, url: str, *, offset: int = 0, agent: str | None = None) -> Answered:
+        self.asked.append((url, offset, agent))
         said = self.says[url].pop(0)
         if isinstance(said, Unavailable):
             raise said
-        return Answered(said, offset=offset)
+        return said if isinstance(said, Answered) else Answered(said, offset=offset)
 
     def close(self) -> None: ...
 
     def names(self, artifact: Artifact) -> tuple[str, ...]:
         return tuple(self.says)
+
+    def agent(self, name: str, artifact: Artifact) -> str | None:
+        return f"{name} wants {artifact.source}"
 
     def urls(self, name: str, artifact: Artifact) -> tuple[str, ...]:
         return (name,)
@@ -90,7 +93,7 @@ def got(mirrors: InMemory, *, source: str = "pypi", told: list[str] | None = Non
 def test_a_page_that_says_it_is_a_file_is_no_beginning_to_go_on_with() -> None:
     mirrors = InMemory({"a": [[b"  <!DOCTYPE html>"]], "b": [[CONTENT]]})
     assert got(mirrors) == CONTENT
-    assert mirrors.asked == [("a", 0, "builder"), ("b", 0, "builder")]
+    assert mirrors.asked == [("a", 0, "a wants pypi"), ("b", 0, "b wants pypi")]
 
 
 def test_what_a_mirror_gave_before_it_broke_off_is_gone_on_with() -> None:
@@ -99,14 +102,28 @@ def test_what_a_mirror_gave_before_it_broke_off_is_gone_on_with() -> None:
     assert [(name, offset) for name, offset, _ in mirrors.asked] == [("a", 0), ("a", 5), ("b", 7)]
 
 
-@pytest.mark.parametrize(
-    ("source", "client"),
-    {"pypi": "builder", "debian": "builder", "conda-forge/linux-64": "conda", "miniconda": "conda"}.items(),
-)
-def test_who_asks_depends_on_what_is_asked_for(source: str, client: str) -> None:
-    mirrors = InMemory({"a": [[CONTENT]]})
-    got(mirrors, source=source)
-    assert [asked for *_, asked in mirrors.asked] == [client]
+NO_RANGES = [
+    Unavailable(cause="HTTP 416", host="b.test"),
+    Unavailable(cause="HTTP 403", host="b.test"),
+    Unavailable(cause="HTTP 206", host="b.test"),
+    Answered([b"nobody reads this"], offset=3),
+]
+
+
+@pytest.mark.parametrize("refusal", NO_RANGES)
+def test_a_mirror_that_refuses_a_range_is_asked_for_the_whole_file(refusal: Answered | Unavailable) -> None:
+    """Else what is left of an earlier try would keep every later one from it."""
+    mirrors = InMemory({"a": [[CONTENT[:5]], Unavailable(cause="HTTP 404")], "b": [refusal, Answered([CONTENT])]})
+    mirrors.says["a"].append(Unavailable(cause="HTTP 404"))
+    assert got(mirrors) == CONTENT
+    assert [(name, offset) for name, offset, _ in mirrors.asked if name == "b"] == [("b", 5), ("b", 0)]
+
+
+def test_a_mirror_in_trouble_is_not_asked_twice_at_once() -> None:
+    busy = Unavailable(cause="HTTP 503", again=True)
+    mirrors = InMemory({"a": [[CONTENT[:5]], Unavailable(cause="x", contact=False)], "b": [busy, [CONTENT[5:]]]})
+    assert got(mirrors) == CONTENT
+    assert [(name, offset) for name, offset, _ in mirrors.asked] == [("a", 0), ("a", 5), ("b", 5), ("b", 5)]
 
 
 def test_a_long_pause_is_told_and_a_short_one_is_not() -> None:

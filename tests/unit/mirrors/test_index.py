@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.mirrors.index import files_of, project_of
+from builder.mirrors.index import files_of, project_of, uploads_of
 from builder.mirrors.transport import Page, Unavailable
 
 HTML = """<!DOCTYPE html><html><body>
@@ -43,11 +43,28 @@ def test_a_login_is_given_to_no_other_host_and_no_other_scheme() -> None:
         ("{}", "application/vnd.pypi.simple.v1+json"),
         ("not json", "application/json"),
         ('{"files": [{}]}', "application/json"),
+        ("[" * 100_000, "application/json"),
     ],
 )
 def test_what_is_no_index_page_is_told(text: str, kind: str) -> None:
     with pytest.raises(Unavailable, match=r"^its index page is none: "):
         files_of(page(text, kind))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('<a href="https://[bad/a-1.0-py3-none-any.whl">a</a>', "text/html"),
+        ('{"files": [{"filename": "a.whl", "url": "https://[bad/a.whl"}]}', "application/json"),
+    ],
+)
+def test_a_link_that_is_no_address_is_that_mirrors_fault(text: str, kind: str) -> None:
+    with pytest.raises(Unavailable, match=r"^its index has a link that is no address$"):
+        files_of(page(text, kind))
+
+
+def test_a_page_that_is_nested_without_end_tells_no_times() -> None:
+    assert uploads_of(page("[" * 100_000, "application/json")) == {}
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,14 @@ class Pages:
     """A transport with one page, which links to `link`."""
 
     def __init__(self, link: str) -> None:
-        self.link, self.asked = link, list[str]()
+        self.link, self.asked, self.agents = link, list[str](), list[str | None]()
 
-    def page(self, url: str) -> Page:
+    def page(self, url: str, *, agent: str | None = None) -> Page:
         self.asked.append(url)
+        self.agents.append(agent)
         return Page(text=f'<a href="{self.link}">x</a>', media_type="text/html", url=url)
 
-    def open(self, url: str, *, offset: int = 0) -> Answer:
+    def open(self, url: str, *, offset: int = 0, agent: str | None = None) -> Answer:
         raise AssertionError
 
     def close(self) -> None: ...
@@ -50,6 +51,15 @@ def test_a_wheel_is_looked_up_on_the_page_of_its_project() -> None:
     assert here.urls("one", WHEEL) == ("https://one.test/f/Some_Thing-1.0-py3-none-any.whl",)
     here.urls("one", WHEEL)
     assert pages.asked == ["https://one.test/simple/some-thing/"]
+
+
+def test_a_mirror_is_asked_under_the_name_that_it_wants() -> None:
+    wanting = Mirrors({"one": ENTRY.model_copy(update={"user_agent": "Wanted/1"})}, clients=NoApt())
+    pages = Pages("../../f/Some_Thing-1.0-py3-none-any.whl")
+    here = Sources(wanting, transport=pages, pip=("one",))
+    here.urls("one", WHEEL)
+    assert (pages.agents, here.agent("one", DEB)) == (["Wanted/1"], "Wanted/1")
+    assert sources().agent("one", WHEEL) is None
 
 
 def test_a_deb_has_an_address_at_each_root() -> None:

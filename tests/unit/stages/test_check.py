@@ -3,19 +3,23 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import gate_examples as examples
 import pytest
+from pydantic import ValidationError
 
 from builder.checks import CHECKS
 from builder.errors import CheckFailed, EngineError, RecipeError
-from builder.models.base import ImageId
+from builder.models.base import ImageId, Sha256
 from builder.models.engine import Completed, ImageFacts
+from builder.models.plan import Action, File, Layer, Link, Plan
 from builder.models.recipe import Recipe
 from builder.models.report import Outcome, Proof, Report
 from builder.progress import Silent
-from builder.stages.check import ask, check, expected, validate
+from builder.stages.check import ask, check, keys, validate
 from builder.stages.check_audit import AUDIT, Auditor
+from builder.stages.questions import expected
 
 LOWER = ("sha256:rootfs", "sha256:environment", "sha256:wheels")
 
@@ -100,6 +104,20 @@ def test_skip_keeps_the_recipes_reason_and_runs_nothing() -> None:
     assert runner.ran == []
 
 
+def test_skip_is_not_overruled_by_a_result_of_before() -> None:
+    runner, asked = examples.HostRunner(), {"check": "imports", "with": {"modules": ["json"]}}
+    before = run(examples.recipe(checks=[asked]))
+    report = run(examples.recipe(checks=[{**asked, "skip": "not today"}]), runner=runner, previous=before)
+    assert (report.results[0].outcome, report.results[0].summary) == (Outcome.SKIP, "not today")
+    assert runner.ran == []
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n"])
+def test_skip_needs_a_reason(reason: str) -> None:
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        examples.recipe(checks=[{"check": "trust", "skip": reason}])
+
+
 def test_engine_without_gpu_leaves_the_gpu_check_unproven() -> None:
     recipe = examples.recipe(checks=["nvidia-smi"])
     report = run(recipe, runner=examples.HostRunner(refused="could not select device driver"))
@@ -120,6 +138,53 @@ def test_pass_is_carried_over_a_changed_trust_layer_and_keeps_the_image_that_it_
     assert runner.ran == []
     assert (report.image, report.results[0].image) == (new.id, old.id)
     assert report.results[0].outcome is Outcome.PASS
+
+
+TRUST = {"name": "trust", "action": Action.INSTALL_TRUST}
+
+
+def planned(**changes: Any) -> Plan:
+    """The plan with another trust layer."""
+    plan, given = examples.plan(), {"title": "3 anchors", "artifacts": (examples.artifact("old.pem"),), **changes}
+    return plan.model_copy(update={"layers": (*plan.layers[:-1], Layer(**{**TRUST, **given}))})
+
+
+def questions(plan: Plan, image: ImageFacts, name: str = "imports") -> Sha256:
+    recipe = examples.recipe(checks=[name])
+    return keys(recipe=recipe, plan=plan, lock=examples.lock(), image=image)[0]
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS.keys() - {"trust", "condarc", "cuda", "model", "command"}))
+def test_other_certificates_ask_no_check_again_that_does_not_read_them(name: str) -> None:
+    refreshed = planned(title="4 anchors", artifacts=(examples.artifact("new.pem"),))
+    before = questions(planned(), examples.image(*LOWER, "sha256:trust"), name)
+    assert questions(refreshed, examples.image(*LOWER, "sha256:newer"), name) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": (File(path="/opt/env/lib/python3.9/site-packages/_builder_trust.py", content="import sys\n"),)},
+        {"links": (Link(path="/usr/lib/ssl/cert.pem", target="/etc/ssl/cert.pem"),)},
+        {"inputs": (File(path="debconf", content="x"),)},
+        {"action": Action.INSTALL_TRUST_RHEL},
+    ],
+    ids=("files", "links", "inputs", "action"),
+)
+@pytest.mark.parametrize("name", ["python", "imports", "user", "clock", "reproducible", "packages", "secrets"])
+def test_every_check_is_asked_again_when_more_of_the_trust_layer_changes_than_certificates(
+    name: str, changes: dict[str, Any]
+) -> None:
+    image = examples.image(*LOWER, "sha256:trust")
+    assert questions(planned(**changes), image, name) != questions(planned(), image, name)
+
+
+def test_every_check_is_asked_again_when_the_trust_layers_step_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = examples.image(*LOWER, "sha256:trust")
+    before = questions(planned(), image)
+    texts = {"common": "", "install-trust": "chmod 666 /out/etc/wgetrc"}
+    monkeypatch.setattr("builder.stages.questions.step_texts", lambda *_: texts)
+    assert questions(planned(), image) != before
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2])
@@ -147,7 +212,7 @@ def test_pass_is_not_carried_over_changed_arguments() -> None:
 
 def test_pass_is_not_carried_over_a_changed_script(monkeypatch: pytest.MonkeyPatch) -> None:
     previous = run(examples.recipe())
-    text = "builder.stages.check.script_of"
+    text = "builder.stages.questions.script_of"
     from builder.checks import script_of
 
     monkeypatch.setattr(text, lambda name: script_of(name) + "\n# newer\n")

@@ -29,13 +29,39 @@ def test_conda_alone_is_conda_forge_with_miniforge() -> None:
     assert (found.installer, found.channels, found.mirrors) == ("miniforge", ("conda-forge",), ("upstream",))
 
 
-@pytest.mark.parametrize("channel", ["pkgs/main", "pkgs/r", "pkgs/msys2", "anaconda", "defaults", "main", "r"])
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "pkgs/main",
+        "pkgs/r",
+        "pkgs/msys2",
+        "pkgs/pro",
+        "anaconda",
+        "defaults",
+        "main",
+        "r",
+        "main/label/x",
+        "anaconda/label/dev",
+    ],
+)
 def test_anacondas_channels_are_refused_until_somebody_accepts_the_terms(channel: str) -> None:
     fault = one(f"channels: [conda-forge, {channel}]")
     assert fault.what == f"the channel {channel} is under Anaconda's terms of service, not accepted here"
     assert fault.where == "r.yaml:4:33 (conda.channels[1])"
     assert fault.remedy is not None
     assert fault.remedy.startswith("use `channels: [conda-forge]` with `installer: miniforge`, which need no licence")
+
+
+def test_miniconda_is_refused_until_somebody_accepts_the_terms_of_what_it_brings() -> None:
+    fault = one("installer: miniconda")
+    assert fault.what == (
+        "the packages that Miniconda itself brings are under Anaconda's terms of service, not accepted here"
+    )
+    assert fault.where == "r.yaml:4:20 (conda.installer)"
+    assert fault.remedy == (
+        "write `installer: miniforge`, which needs no licence; or, if your organisation has accepted them, say so "
+        'under `conda:` by three lines: `accept_terms: true`, `accepted_by: NAME` and `accepted_on: "2026-11-23"`'
+    )
 
 
 def test_accepted_terms_let_anacondas_channels_in() -> None:
@@ -70,6 +96,12 @@ def test_the_free_channel_is_dead_whatever_was_accepted(channel: str, terms: str
         one(f"channels: [{channel}]{terms}").what
         == f"the channel {channel} is dead: nothing was added to it since 2017"
     )
+
+
+def test_a_label_of_a_channel_is_a_channel() -> None:
+    found = conda("channels: [nvidia/label/cuda-12.8.0, conda-forge]")
+    assert found is not None
+    assert found.channels == ("nvidia/label/cuda-12.8.0", "conda-forge")
 
 
 def test_the_name_of_several_channels_is_no_channel() -> None:

@@ -16,6 +16,7 @@ from builder.models.engine import Completed, ImageFacts
 from builder.models.mutation import Mutated, Mutation, Verdict
 from builder.progress import Silent
 from builder.stages.check_audit import AUDIT
+from builder.stages.check_size import SIZE
 from builder.stages.mutate import Subject, mutate, require_caught
 
 MUTANT = examples.image("sha256:mutant")
@@ -39,18 +40,23 @@ class Copies:
     """Gives the same mutant for every script, and counts those that are still there."""
 
     scripts: list[str] = field(default_factory=list)
+    variables: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     there: int = 0
+    mutant: ImageFacts = MUTANT
     broken: str = ""
 
     @contextmanager
-    def __call__(self, image: ImageFacts, script: str) -> Iterator[ImageFacts]:
+    def __call__(
+        self, image: ImageFacts, script: str, variables: tuple[tuple[str, str], ...] = ()
+    ) -> Iterator[ImageFacts]:
         assert image == examples.image()
         self.scripts.append(script)
+        self.variables.append(variables)
         if self.broken:
             raise EngineError("a script that alters an image ended with exit code 2", seen=self.broken)
         self.there += 1
         try:
-            yield MUTANT
+            yield self.mutant
         finally:
             self.there -= 1
 
@@ -100,8 +106,29 @@ def test_the_script_is_told_where_the_environment_is() -> None:
     copies = Copies()
     one(Saying("FAIL", "json does not import"), copies, mutation())
     (script,) = copies.scripts
-    assert script.startswith("PREFIX=/opt/env\n")
+    assert script.startswith("PREFIX=/opt/env\nCONDA=''\nROOM=0\nRUN=''\nSITE=")
     assert script.endswith("\nrm x\n")
+
+
+@pytest.mark.parametrize(("run", "program"), [(["my prog", "-x"], "'my prog'"), ("echo a | cat", "/bin/sh")])
+def test_the_script_is_told_what_the_recipe_runs_and_what_its_budget_leaves(run: object, program: str) -> None:
+    copies = Copies()
+    asked = subject(Saying("FAIL", "x"), copies, checks=["imports", {"command": {"run": run}}], budget={"size": "3MB"})
+    mutate(asked, (mutation(),), Silent())
+    assert copies.scripts[0].splitlines()[2:4] == ["ROOM=2000000", f"RUN={program}"]
+
+
+def test_variables_are_set_in_the_mutants_configuration() -> None:
+    copies = Copies()
+    one(Saying("FAIL", "json does not import"), copies, mutation(variables=(("A", "0"),)))
+    assert copies.variables == [(("A", "0"),)]
+
+
+def test_the_size_of_the_mutant_is_judged() -> None:
+    copies = Copies(mutant=examples.image("sha256:mutant", size=3_000_001))
+    asked = subject(Saying("PASS", ""), copies, budget={"size": "3MB"})
+    (found,) = mutate(asked, (mutation(check="size", finds="more than the budget"),), Silent())
+    assert found.verdict is Verdict.CAUGHT
 
 
 def test_the_audit_catches_its_own() -> None:
@@ -112,13 +139,16 @@ def test_the_audit_catches_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"check": "cudnn"}, "the recipe does not ask for cudnn"),
+        ({"check": "cudnn"}, "the recipe does not ask for it"),
+        ({"check": "trust"}, "the recipe skips it"),
+        ({"needs": ("wheels",)}, "there is no wheels"),
+        ({"needs": ("gpu",)}, "there is no gpu"),
         ({"needs": ("torch", "conda")}, "there is no conda, torch"),
     ],
 )
 def test_what_the_image_has_not_is_not_broken(changes: dict[str, Any], why: str) -> None:
-    copies = Copies()
-    found = one(Saying("PASS", ""), copies, mutation(**changes))
+    copies, checks = Copies(), [{"imports": {"modules": ["json"]}}, {"check": "trust", "skip": "not now"}]
+    (found,) = mutate(subject(Saying("PASS", ""), copies, checks=checks), (mutation(**changes),), Silent())
     assert (found.verdict, found.summary) == (Verdict.NOTHING, why)
     assert copies.scripts == []
 
@@ -148,10 +178,8 @@ def test_what_escaped_is_told() -> None:
     ]
 
 
-def test_every_check_has_a_mutation_but_those_that_are_the_recipes_or_need_a_gpu() -> None:
-    have = {m.check for m in mutations()}
-    assert have <= {*CHECKS, AUDIT}
-    assert {*CHECKS, AUDIT} - have == {"command", "nvidia-smi"}
+def test_every_check_has_a_mutation() -> None:
+    assert {m.check for m in mutations()} == {*CHECKS, AUDIT, SIZE}
 
 
 def test_mutations_have_names_of_their_own() -> None:
@@ -161,5 +189,10 @@ def test_mutations_have_names_of_their_own() -> None:
 
 def test_every_spelling_is_a_mutation() -> None:
     spelled = [m for m in mutations() if m.name.startswith("ssl-verify-")]
-    assert len(spelled) == 18
+    assert len(spelled) == 24
     assert spelled[8].script.splitlines()[0] == "SPELLING='ssl_verify: '\\''no'\\'''"
+
+
+def test_a_variable_is_spelled_too() -> None:
+    (empty,) = (m for m in mutations() if m.name == "ssl-verify-by-variable-empty")
+    assert empty.variables == (("CONDA_SSL_VERIFY", ""),)

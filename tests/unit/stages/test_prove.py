@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import gate_examples as examples
@@ -15,6 +16,7 @@ from builder.stages.prove import (
     other_questions,
     require_answers,
     require_same_questions,
+    too_old,
     unproven,
     with_answers,
 )
@@ -167,6 +169,27 @@ def test_host_that_proves_nothing_is_told_with_its_reason() -> None:
     assert caught.value.what == "this host cannot prove nvidia-smi either; report and names stay as they were"
     assert caught.value.where == "gpu (Engine 28 (linux/amd64))"
     assert caught.value.faults[0].what == "UNPROVEN nvidia-smi said"
+
+
+NOON = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(("hours", "old"), [(1, False), (23, False), (25, True), (-25, True), (None, True)], ids=str)
+def test_pass_that_depends_on_the_day_is_too_old_after_a_day(hours: int | None, old: bool) -> None:
+    asked = None if hours is None else NOON - timedelta(hours=hours)
+    dated = result("trust", Outcome.PASS).model_copy(update={"asked": asked})
+    found = report(results=(dated, result("python", Outcome.PASS), result("clock", Outcome.SKIP)))
+    assert too_old(found, frozenset(("trust", "clock")), NOON) == ({"trust"} if old else set())
+
+
+def test_answer_to_what_passed_too_long_ago_is_taken_and_proves_nothing_else() -> None:
+    old = frozenset(("python",))
+    again = (result("python", Outcome.FAIL),)
+    assert outcomes(with_answers(FIRST, again, BY, old=old))[0] is Outcome.FAIL
+    with pytest.raises(UnprovenError, match="this host cannot prove nvidia-smi either"):
+        require_answers((result("python", Outcome.PASS), result("nvidia-smi", Outcome.UNPROVEN)), BY, old=old)
+    require_answers((result("python", Outcome.PASS),), BY, old=old)
+    require_answers((result("python", Outcome.FAIL), result("nvidia-smi", Outcome.UNPROVEN)), BY, old=old)
 
 
 def test_check_that_could_not_be_carried_out_proves_nothing() -> None:

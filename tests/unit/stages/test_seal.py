@@ -126,6 +126,14 @@ def test_image_whose_checks_are_all_skipped_gets_no_seal() -> None:
     assert caught.value.what == "demo: every check is skipped: an image that nobody looked at gets no tag"
 
 
+def test_audit_and_size_make_no_gate_by_themselves() -> None:
+    recipe = examples.recipe(budget={"size": "1GB"})
+    found = report(recipe, result("imports", Outcome.SKIP))
+    size = result("size", Outcome.PASS)
+    with pytest.raises(CheckFailed, match="every check is skipped"):
+        sealed(recipe, found.model_copy(update={"results": (*found.results, size)}))
+
+
 @pytest.mark.parametrize("tag", ["{name}:{version}:x", "a//{name}:1", "{name}:" + "x" * 130, "{name}/:1"])
 def test_what_no_engine_would_accept_as_a_name_is_refused(tag: str) -> None:
     recipe = examples.recipe(tags=[tag])

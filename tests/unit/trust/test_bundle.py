@@ -6,6 +6,7 @@ import datetime
 import ssl
 
 import pytest
+from chains.factory import NOW, make, new_key, root
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -171,3 +172,37 @@ def test_a_subject_cannot_leave_its_comment() -> None:
     bundle = make_bundle((source(certificate("evil\n-----BEGIN CERTIFICATE-----\nAAAA")),), at=AT)
     assert sum(line == "-----BEGIN CERTIFICATE-----" for line in bundle.pem.splitlines()) == 1
     assert len(bundle.certificates) == 1
+
+
+def test_an_intermediate_without_its_root_is_refused_and_with_it_taken() -> None:
+    """Python and OpenSSL end no chain in it; curl and Go do."""
+    by = root("Site Root")
+    below = make("Site CA 1", by, ca=True)
+    (fault,) = faults_of(below.pem)
+    assert fault == (
+        "an intermediate without the root that issued it: curl ends a chain there, and Python does not",
+        "corp.pem",
+        "CN=Site CA 1, issued by CN=Site Root",
+    )
+    assert len(make_bundle((source(below.pem, by.pem),), at=AT).certificates) == 2
+
+
+def test_a_root_that_does_not_say_that_it_is_one_is_told_what_it_lacks() -> None:
+    with pytest.raises(RecipeError) as caught:
+        make_bundle((source(certificate("old", ca=None)),), at=AT)
+    (fault,) = caught.value.faults
+    assert fault.what == "not a CA certificate (no basicConstraints)"
+    assert "it issued itself" in str(fault.remedy)
+
+
+def test_a_root_that_clients_may_not_take_is_noted() -> None:
+    weak = make("Weak Root", ca=True, key=new_key(1024))
+    early = make("Early Root", ca=True, begun=-3650, days=7300)
+    notes = make_bundle((source(weak.pem, early.pem),), at=int(NOW.timestamp())).notes
+    begins = f"{early.cert.not_valid_before_utc:%Y-%m-%d}"
+    weakness = "has an RSA key of 1024 bits: OpenSSL 3 takes none below 2048"
+    youth = f"is not valid before {begins}: until then nothing that it issued verifies"
+    assert notes == (
+        f"corp.pem: certificate 1: CN=Weak Root {weakness}",
+        f"corp.pem: certificate 2: CN=Early Root {youth}",
+    )

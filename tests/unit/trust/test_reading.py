@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    pkcs7,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from test_bundle import certificate
@@ -28,6 +36,18 @@ def test_pkcs7_is_read_like_the_pem_of_what_it_holds(encoding: Encoding) -> None
 
 def test_a_der_certificate_is_read_like_its_pem() -> None:
     assert bundled(LOADED[0].public_bytes(Encoding.DER)) == bundled(ROOTS[0].encode())
+
+
+def test_der_certificates_one_behind_the_other_and_a_line_s_end_are_read() -> None:
+    ders = [certificate.public_bytes(Encoding.DER) for certificate in LOADED]
+    assert bundled(b"".join(ders) + b"\n") == bundled("".join(ROOTS).encode())
+
+
+@pytest.mark.parametrize("encryption", [NoEncryption(), BestAvailableEncryption(b"secret")])
+def test_a_private_key_in_der_is_called_one(encryption: KeySerializationEncryption) -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)
+    with pytest.raises(RecipeError, match="a private key in place of a certificate"):
+        as_pem(key, "corp.der")
 
 
 def test_pem_with_comments_is_left_as_it_is() -> None:
