@@ -36,6 +36,24 @@ def test_what_is_locked_passes(lab: Lab) -> None:
     assert answer.summary.startswith("1 wheels, 0 conda packages and ")
 
 
+def test_program_that_no_package_brought_fails_unless_the_recipe_answers_for_it(lab: Lab) -> None:
+    """In a base that was made here; a link is whose what it leads to is."""
+    listed = subprocess.run(
+        ["docker", "run", "--rm", lab.rootfs, "dpkg-query", "-W", "-f", "${Package} ${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    whole = {"debs": dict(line.split() for line in listed.splitlines()), "debs_whole": True}
+    files: Files = {"/usr/local/bin/pip": "#!/bin/sh\n", "/usr/bin/own-awk": Link("/etc/alternatives/awk")}
+    assert asked(lab, **whole).outcome is Outcome.PASS
+    answer = asked(lab, files, **whole)
+    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "/usr/local/bin/pip belongs to no package")
+    allowed = asked(lab, files, **whole, allow={"/usr/local/bin/*": "ours"})
+    assert allowed.evidence["allowed"] == [{"what": "/usr/local/bin/pip belongs to no package", "reason": "ours"}]
+    assert asked(lab, files).outcome is Outcome.PASS  # of another's base nobody knows what belongs there
+
+
 def test_what_differs_from_the_lock_fails_by_name(lab: Lab) -> None:
     extra = {f"{SITE}/evil-2.dist-info/METADATA": "Name: evil\nVersion: 2\n\n", f"{SITE}/evil.pth": "import os\n"}
     wanted = {"demo": "1.1", "gone": "3"}
@@ -67,24 +85,6 @@ def test_files_that_were_not_compared_are_no_pass(lab: Lab) -> None:
         " files were compared by their size alone, for 0 s were over: give it more, as in "
         "`packages: {seconds: 600, timeout: 900}`"
     )
-
-
-def test_program_that_no_package_brought_fails_unless_the_recipe_answers_for_it(lab: Lab) -> None:
-    """In a base that was made here; a link is whose what it leads to is."""
-    listed = subprocess.run(
-        ["docker", "run", "--rm", lab.rootfs, "dpkg-query", "-W", "-f", "${Package} ${Version}\n"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    whole = {"debs": dict(line.split() for line in listed.splitlines()), "debs_whole": True}
-    files: Files = {"/usr/local/bin/pip": "#!/bin/sh\n", "/usr/bin/own-awk": Link("/etc/alternatives/awk")}
-    assert asked(lab, **whole).outcome is Outcome.PASS
-    answer = asked(lab, files, **whole)
-    assert (answer.outcome, answer.summary) == (Outcome.FAIL, "/usr/local/bin/pip belongs to no package")
-    allowed = asked(lab, files, **whole, allow={"/usr/local/bin/*": "ours"})
-    assert allowed.evidence["allowed"] == [{"what": "/usr/local/bin/pip belongs to no package", "reason": "ours"}]
-    assert asked(lab, files).outcome is Outcome.PASS  # of another's base nobody knows what belongs there
 
 
 def test_file_that_the_plan_wrote_in_a_packages_place_passes(lab: Lab) -> None:
