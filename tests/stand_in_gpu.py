@@ -23,7 +23,11 @@ CUDA = """
 static void put(char *to, const char *from) { while ((*to++ = *from++)) ; }
 static char memory[1 << 21];
 static unsigned long used;
-int cuInit(unsigned f) { return CUDA_STATUS; }
+char *getenv(const char *name);
+int cuInit(unsigned f) {
+    char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    return CUDA_STATUS ? CUDA_STATUS : visible && *visible == '-' ? 100 : 0;
+}
 int cuDriverGetVersion(int *v) { *v = 12080; return 0; }
 int cuDeviceGetCount(int *n) { *n = CUDA_COUNT; return 0; }
 int cuDeviceGet(int *d, int i) { *d = i; return 0; }

@@ -35,15 +35,17 @@ class Stream:
 
 
 def matches(wanted: str, text: str) -> bool:
-    """A text is in the output, or matches it as a regular expression; an empty one asks for silence."""
+    """A text is in the output, letter for letter; `/.../` matches it as a regular expression; an empty one asks for
+    silence."""
     if not wanted:
         return not text.strip()
-    if wanted in text:
-        return True
-    try:
-        return re.search(wanted, text, re.M) is not None
-    except re.error:
-        return False
+    if is_expression(wanted):
+        return re.search(wanted[1:-1], text, re.M) is not None
+    return wanted in text
+
+
+def is_expression(wanted: str) -> bool:
+    return len(wanted) > 2 and wanted.startswith("/") and wanted.endswith("/")
 
 
 def shown(text: str) -> "List[str]":
@@ -57,12 +59,10 @@ def stream_problem(name: str, text: str) -> "Optional[str]":
     if wanted is None or matches(wanted, text):
         return None
     last = (text.strip().splitlines() or ["nothing"])[-1][:200]
-    asked = "has `{}`".format(wanted) if wanted else "is empty"
-    return (
-        "no {} that {}: it ends with `{}`".format(name, asked, last)
-        if wanted
-        else ("{} should be empty and ends with `{}`".format(name, last))
-    )
+    if not wanted:
+        return "{} should be empty and ends with `{}`".format(name, last)
+    asked = "matches {}" if is_expression(wanted) else "has `{}`"
+    return "no {} that {}: it ends with `{}`".format(name, asked.format(wanted), last)
 
 
 def main() -> None:

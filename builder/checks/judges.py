@@ -79,8 +79,15 @@ def with_calibration(value: object) -> str | None:
 
 
 def pattern(value: object) -> str | None:
-    """A text that has to be in a program's output, or a regular expression."""
-    return None if isinstance(value, str) else "has to be a text or a regular expression; an empty one asks for silence"
+    """A text that has to be in a program's output, or a regular expression between two `/`."""
+    if not isinstance(value, str):
+        return "has to be a text, or a regular expression as in /^3\\.9/; an empty one asks for silence"
+    if len(value) > 2 and value.startswith("/") and value.endswith("/"):
+        try:
+            re.compile(value[1:-1])
+        except re.error as error:
+            return f"is no regular expression: {error}"
+    return None
 
 
 def command(value: object) -> str | None:

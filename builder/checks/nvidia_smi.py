@@ -28,9 +28,8 @@ BROKEN = {
     999: "the driver does not say why: the host has to be looked at",
 }
 
-LEAST_SHARE = (
-    0.95  # of the memory that a GPU is sold with is what CUDA gives: error correction and the driver take some
-)
+NOT_OURS = 4  # NVML_ERROR_NO_PERMISSION
+LEAST_SHARE = 0.95  # of what a GPU is sold with is left to CUDA: error correction and the driver take some
 
 
 class Nvml:
@@ -70,8 +69,8 @@ class Nvml:
 
 
 def lost(devices: "List[Dict[str, Any]]") -> "List[str]":
-    """The GPUs that NVML counts and cannot reach."""
-    broken = [(device["name"], device["error"]) for device in devices if "error" in device]
+    """The GPUs that NVML counts and cannot reach; those that the engine keeps from the container are none of them."""
+    broken = [(d["name"], d["error"]) for d in devices if d.get("error", NOT_OURS) != NOT_OURS]
     return ["{}: {}".format(name, BROKEN.get(error, "NVML gives error {}".format(error))) for name, error in broken]
 
 
@@ -105,7 +104,10 @@ def queried() -> "List[str]":
     if not shutil.which("nvidia-smi"):
         return []
     argv = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"]
-    done = subprocess.run(argv, check=False, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        done = subprocess.run(argv, check=False, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [str(error)]
     return done.stdout.decode("utf-8", "replace").strip().splitlines()
 
 

@@ -23,7 +23,7 @@ class Mutation(Model):
     """Of the image's configuration, by name."""
     needs: tuple[str, ...] = ()
     """Packages of the lock without which there is nothing to break; `conda` for an installation of it, `wheels` for any
-    wheel, `gpu` for an engine that gives one."""
+    wheel, `gpu` for a GPU to see it on."""
 
 
 class Verdict(str, Enum):

@@ -48,6 +48,8 @@ class CheckResult(Model):
     """The image that it ran in; differs from the report's when the result was carried over."""
     asked: AwareDatetime | None = None
     """When; a check whose outcome depends on the day is asked again when that is long ago."""
+    engine: str | None = None
+    """Name and version of the engine that it ran on; differs from the report's when it was carried over."""
     proven: Proof | None = None
     """Who answered when it was not the report's own engine: `builder prove`."""
 
@@ -69,7 +71,7 @@ class Report(Model):
     lock: Sha256
     rendering: Sha256
     engine: str
-    """Name and version of the engine that ran the checks."""
+    """Name and version of the engine that ran the checks; what was carried over says its own."""
     results: tuple[CheckResult, ...]
     notices: tuple[Notice, ...] = ()
 

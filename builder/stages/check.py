@@ -102,6 +102,7 @@ def check(
         fresh = _ask(asked, plan, image, runner, task)
         if audit is None:
             audit = audit_result(recipe=recipe, plan=plan, image=image, auditor=auditor, progress=progress)
+            audit = audit.model_copy(update={"engine": engine})
             task.advance(1)
     results = [
         fresh[o.name] if o.name in fresh else carried[o.key].model_copy(update={"name": o.name}) for o in prepared
@@ -166,13 +167,14 @@ def _holds(one: Question, before: CheckResult | None) -> bool:
 def _ask(prepared: list[Question], plan: Plan, image: ImageFacts, runner: Runner, task: Task) -> dict[str, CheckResult]:
     """The results by name. Two containers at a time, those with the longest limit first: they take longest."""
     results = {}
+    engine = str(runner.version())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = [
             pool.submit(_asked, one, plan, image, runner) for one in sorted(prepared, key=lambda o: -o.asked.timeout)
         ]
         try:
             for done in as_completed(running):
-                result = done.result()
+                result = done.result().model_copy(update={"engine": engine})
                 results[result.name] = result
                 task.detail(result.name)
                 task.advance(1)

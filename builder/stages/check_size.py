@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from builder.models.base import sha256_of
@@ -20,7 +21,7 @@ def size_result(recipe: Recipe, image: ImageFacts) -> tuple[CheckResult, ...]:
     if recipe.budget.size is None:
         return ()
     budget, fits = recipe.budget.size, image.size <= _bytes(recipe.budget.size)
-    seen = f"{image.size / 1e9:.2f} GB"
+    seen = _told(image.size, like=budget, up=not fits)
     return (
         CheckResult(
             name=SIZE,
@@ -37,6 +38,13 @@ def size_result(recipe: Recipe, image: ImageFacts) -> tuple[CheckResult, ...]:
 def room(recipe: Recipe, image: ImageFacts) -> int:
     """Bytes by which the image may still grow; 0 without a budget."""
     return max(0, _bytes(recipe.budget.size) - image.size) if recipe.budget.size else 0
+
+
+def _told(size: int, *, like: str, up: bool) -> str:
+    """A size in a budget's own unit; `up`: what is too much is never rounded down to what would be enough."""
+    unit, digits = like[-2:], {"MB": 1, "GB": 2}[like[-2:]]
+    exact = size / _bytes(f"1{unit}")
+    return f"{math.ceil(exact * 10**digits) / 10**digits if up else exact:.{digits}f} {unit}"
 
 
 def _bytes(text: str) -> int:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from builder.stages.check_audit import Auditor
 
 
+GPU = "gpu"
+"""What a mutation needs that only shows on a GPU."""
+
+
 class Altering(Protocol):
     """Makes an image of another one."""
 
@@ -129,10 +133,12 @@ def _verdict(subject: Subject, mutation: Mutation) -> tuple[Verdict, str]:
         return Verdict.NOTHING, "the recipe does not ask for it"
     if any(one.check == mutation.check and one.skip is not None for one in subject.recipe.checks):
         return Verdict.NOTHING, "the recipe skips it"
-    if lacking := set(mutation.needs) - _there(subject):
+    if lacking := set(mutation.needs) - _there(subject) - {GPU}:
         return Verdict.NOTHING, f"there is no {', '.join(sorted(lacking))}"
     with subject.altered(subject.image, _header(subject) + mutation.script, mutation.variables) as mutant:
         result = subject.asked(mutation.check, mutant)
+    if GPU in mutation.needs and result.outcome is Outcome.UNPROVEN:  # engines do not tell beforehand whether they can
+        return Verdict.NOTHING, result.summary
     if result.outcome is not Outcome.FAIL:
         return Verdict.MISSED, f"{result.outcome.value} {result.summary}"
     caught = re.search(mutation.finds, result.summary)
@@ -143,7 +149,7 @@ def _there(subject: Subject) -> set[str]:
     lock = subject.lock
     conda = {p.name for p in lock.conda.packages} | {"conda"} if lock.conda else set()
     wheels = {p.name for p in lock.pip} | ({"wheels"} if lock.pip else set())
-    return wheels | {p.name for p in lock.apt} | conda | ({"gpu"} if subject.runner.version().nvidia else set())
+    return wheels | {p.name for p in lock.apt} | conda
 
 
 def _header(subject: Subject) -> str:

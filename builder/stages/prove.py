@@ -129,7 +129,8 @@ def _weight(result: CheckResult) -> int:
 
 
 def _credited(result: CheckResult, report: Report) -> CheckResult:
-    return result if result.proven else result.model_copy(update={"proven": Proof(engine=report.engine, host="")})
+    by = Proof(engine=result.engine or report.engine, host="")
+    return result if result.proven else result.model_copy(update={"proven": by})
 
 
 def _agree(what: str, have: object, reported: object, report: Report) -> None:

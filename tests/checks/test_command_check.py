@@ -11,7 +11,7 @@ pytestmark = pytest.mark.engine
 
 
 def test_program_that_ends_and_says_what_is_wanted_passes(lab: Lab) -> None:
-    answer = lab.ask("command", lab.image(), run=["python3", "-V"], stdout=r"^Python 3\.9\.\d+$", stderr="")
+    answer = lab.ask("command", lab.image(), run=["python3", "-V"], stdout=r"/^Python 3\.9\.\d+$/", stderr="")
     assert (answer.outcome, answer.summary) == (
         Outcome.PASS,
         "`python3 -V` ended with exit code 0 and the wanted output",
@@ -26,7 +26,9 @@ def test_wanted_failure_passes(lab: Lab) -> None:
     ("arguments", "summary"),
     [
         ({"run": "echo bad >&2; exit 3"}, "`echo bad >&2; exit 3` ended with exit code 3, not 0: bad"),
-        ({"run": ["echo", "a"], "stdout": "^b"}, "no stdout that has `^b`: it ends with `a`"),
+        ({"run": ["echo", "a"], "stdout": "b"}, "no stdout that has `b`: it ends with `a`"),
+        ({"run": ["echo", "a"], "stdout": "/^b/"}, "no stdout that matches /^b/: it ends with `a`"),
+        ({"run": ["echo", "2x8y0"], "stdout": "2.8.0"}, "no stdout that has `2.8.0`: it ends with `2x8y0`"),
         ({"run": "echo a >&2", "stderr": ""}, "stderr should be empty and ends with `a`"),
         ({"run": "kill -9 $$"}, "`kill -9 $$` was ended by signal 9, not 0: no output"),
     ],

@@ -76,7 +76,9 @@ HOOK = """#!/bin/sh
 # what the test has put into {folder}.
 bundle=$(sed 's/.*"bundle":"\\([^"]*\\)".*/\\1/')
 root=$(sed 's/.*"root":{{"path":"\\([^"]*\\)".*/\\1/' "$bundle/config.json")
-cp {folder}/libnvidia-ml.so.1 {folder}/libcuda.so.1 "$root/usr/lib/x86_64-linux-gnu/"
+cp {folder}/libnvidia-ml.so.1 "$root/usr/lib/x86_64-linux-gnu/"
+grep -q NVIDIA_DRIVER_CAPABILITIES=utility "$bundle/config.json" ||
+    cp {folder}/libcuda.so.1 "$root/usr/lib/x86_64-linux-gnu/"
 for packages in "$root"/opt/env/lib/python3*/site-packages; do cp {folder}/torch.py "$packages/"; done
 """
 

@@ -34,6 +34,8 @@ def test_a_small_images_mutations_are_all_caught_and_leave_nothing(first: First)
     assert (identity(first.tag), names_of(first.name)) == (tagged, [first.tag])
 
 
+NEITHER = {"condarc", "command", "nvidia-smi"}
+"""What neither recipe asks for, and what needs a GPU: `test_prove_elsewhere.py` has a stand-in."""
 GPU_AND_EXPORT = {"imports", "cuda", "cudnn", "onnx-export"}
 """What a deployment image has no part of."""
 
@@ -41,7 +43,7 @@ GPU_AND_EXPORT = {"imports", "cuda", "cudnn", "onnx-export"}
 @pytest.mark.engine
 @pytest.mark.quickstart
 @pytest.mark.parametrize(
-    ("name", "absent"), [("quickstart", {"condarc", "model"}), ("deploy-digits-int8", {"condarc"} | GPU_AND_EXPORT)]
+    ("name", "absent"), [("quickstart", NEITHER | {"model"}), ("deploy-digits-int8", NEITHER | GPU_AND_EXPORT)]
 )
 def test_every_mutation_of_a_real_image_is_caught(name: str, absent: set[str]) -> None:
     if not names_of(name):

@@ -215,6 +215,19 @@ def test_an_image_that_fails_on_the_gpu_loses_its_unproven_names(project: Projec
     assert final([n for n in names_of(name) if not n.startswith("builder-staging/")])
 
 
+def test_mutations_of_the_gpu_are_caught_where_there_is_one(project: Projects, able: Second) -> None:
+    place, name, saved = built(project, "gpu-mutants")
+    able.docker("load", "--input", str(saved))
+    ran = replace(place, env={"DOCKER_HOST": able.address}).builder("check", name, "--mutate", "--json")
+    assert ran.code == 0, ran.out + ran.err
+    verdicts = {m["name"]: m["verdict"] for m in ran.data["mutations"] if m["check"] == "nvidia-smi"}
+    assert verdicts == {
+        "gpu-that-is-hidden": "caught",
+        "gpu-without-cuda": "caught",
+        "torch-that-multiplies-wrongly-on-gpus": "not here",
+    }
+
+
 def test_an_interrupted_proof_leaves_no_container_and_changes_nothing(project: Projects, able: Second) -> None:
     place, name, saved = built(project, "interrupted")
     able.docker("load", "--input", str(saved))

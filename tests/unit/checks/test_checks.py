@@ -90,6 +90,14 @@ def test_unknown_names_are_answered_with_the_nearest(check: object, what: str, r
             "command: run has to be a list of texts, as in [python, -V], or a line for the shell",
         ),
         ({"command": {"run": "true", "exit_code": 300}}, "command: exit_code has to be a whole number from 0 to 255"),
+        (
+            {"command": {"run": "true", "stdout": "/(/"}},
+            "command: stdout is no regular expression: missing ), unterminated subpattern at position 0",
+        ),
+        (
+            {"command": {"run": "true", "stdout": 3}},
+            "command: stdout has to be a text, or a regular expression as in /^3\\.9/; an empty one asks for silence",
+        ),
         ({"user": {"home": "yes"}}, "user: home has to be writable"),
         ({"user": {"allow": ["x"]}}, "user: allow has to be a list of absolute paths, in which * stands for anything"),
         ({"onnx-export": {"min_sqnr_db": True}}, "onnx-export: min_sqnr_db has to be a number"),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from builder.checks import CHECKS
 from builder.errors import CheckFailed, EngineError, RecipeError
 from builder.models.base import ImageId, Sha256
-from builder.models.engine import Completed, ImageFacts
+from builder.models.engine import Completed, EngineFacts, ImageFacts
 from builder.models.plan import Action, File, Layer, Link, Plan
 from builder.models.recipe import Recipe
 from builder.models.report import Outcome, Proof, Report
@@ -187,6 +187,18 @@ def test_every_check_is_asked_again_when_the_trust_layers_step_changes(monkeypat
     assert questions(planned(), image) != before
 
 
+def test_carried_result_says_the_engine_that_it_ran_on() -> None:
+    class Newer(examples.HostRunner):
+        def version(self) -> EngineFacts:
+            return super().version().model_copy(update={"version": "2"})
+
+    before = run(examples.recipe())
+    asked = [{"imports": {"modules": ["json"]}}, {"imports": {"modules": ["sys"]}}]
+    report = run(examples.recipe(checks=asked), runner=Newer(), previous=before)
+    assert report.engine == "Host 2 (linux/amd64)"
+    assert [r.engine for r in report.results] == [before.engine, report.engine, before.engine]
+
+
 @pytest.mark.parametrize("changed", [0, 1, 2])
 def test_pass_is_not_carried_over_a_changed_layer_that_the_check_reads(changed: int) -> None:
     layers = [*LOWER, "sha256:trust"]
@@ -290,7 +302,9 @@ def test_image_with_other_layers_than_the_plans_is_refused(layers: tuple[str, ..
     [
         ("8GB", Outcome.PASS, "7.30 GB, within 8GB"),
         ("7.3GB", Outcome.PASS, "7.30 GB, within 7.3GB"),
-        ("7299 MB", Outcome.FAIL, "7.30 GB is more than the budget of 7299 MB"),
+        ("7299 MB", Outcome.FAIL, "7300.0 MB is more than the budget of 7299 MB"),
+        ("7.299GB", Outcome.FAIL, "7.30 GB is more than the budget of 7.299GB"),
+        ("7301MB", Outcome.PASS, "7300.0 MB, within 7301MB"),
     ],
 )
 def test_budget_is_a_result_of_its_own(budget: str, outcome: Outcome, summary: str) -> None:

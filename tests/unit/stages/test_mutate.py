@@ -142,7 +142,6 @@ def test_the_audit_catches_its_own() -> None:
         ({"check": "cudnn"}, "the recipe does not ask for it"),
         ({"check": "trust"}, "the recipe skips it"),
         ({"needs": ("wheels",)}, "there is no wheels"),
-        ({"needs": ("gpu",)}, "there is no gpu"),
         ({"needs": ("torch", "conda")}, "there is no conda, torch"),
     ],
 )
@@ -151,6 +150,15 @@ def test_what_the_image_has_not_is_not_broken(changes: dict[str, Any], why: str)
     (found,) = mutate(subject(Saying("PASS", ""), copies, checks=checks), (mutation(**changes),), Silent())
     assert (found.verdict, found.summary) == (Verdict.NOTHING, why)
     assert copies.scripts == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [("UNPROVEN", Verdict.NOTHING), ("PASS", Verdict.MISSED), ("ERROR", Verdict.MISSED), ("FAIL", Verdict.CAUGHT)],
+)
+def test_what_only_shows_on_a_gpu_is_left_out_where_there_is_none(outcome: str, verdict: Verdict) -> None:
+    found = one(Saying(outcome, "does not import"), Copies(), mutation(needs=("gpu",)))
+    assert (found.verdict, found.summary.rpartition("does")[2]) == (verdict, " not import")
 
 
 def test_a_script_that_fails_stops_all() -> None:
