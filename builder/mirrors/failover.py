@@ -1,7 +1,8 @@
 """Gets one file from any mirror that has it: what conda does not do (FACTS 3), done once and for every source.
 
 403, 404, 429, 5xx, a page of HTML, a short body, wrong bytes, a refused or silent connection, a certificate that is
-not trusted, a trickle: each means the next mirror. The size and the hash of the lock decide, never what a server says.
+not trusted, a trickle: each means the next mirror; those that may do better soon are asked again when all have been.
+Size and hash of the lock decide what is accepted: what a server says of a file can only get it refused.
 """
 
 from __future__ import annotations
