@@ -14,9 +14,10 @@ from typing import Final
 import builder
 from builder.adapters.conda.repodata_form import START, Index, compared
 from builder.adapters.http.asking import Asker, Reply
+from builder.adapters.lock.installers import load_installers
 from builder.errors import BuilderError
 from builder.mirrors.catalogue import Mirrors
-from builder.mirrors.entry import kind_of
+from builder.mirrors.entry import address, kind_of
 from builder.mirrors.index import files_of, uploads_of
 from builder.mirrors.probe import NO_RANGE, READ, Finding, Question, Zst, judged
 from builder.mirrors.race import Stopped
@@ -105,7 +106,7 @@ class _Probe:
     def run(self) -> Finding:
         """Everything about one source of one mirror."""
         source = self.question.source
-        ask = {"conda": self._conda, "pypi": self._pypi, "debian": self._debian}
+        ask = {"conda": self._conda, "pypi": self._pypi, "debian": self._debian, "installer": self._installer}
         try:
             roots = self.mirrors.roots(self.question.mirror, source)
             ask[kind_of(source) or "conda"](roots[0])
@@ -120,6 +121,7 @@ class _Probe:
     def _told(self) -> Finding:
         first = self.replies[0] if self.replies else None
         peers = [reply.peer for reply in self.replies]
+        ending = min((p for p in peers if p.days is not None), key=lambda p: p.days or 0, default=None)
         return Finding(
             mirror=self.question.mirror,
             source=self.question.source,
@@ -130,13 +132,13 @@ class _Probe:
             zst=self.seen.zst,
             package=self.seen.package,
             first_byte=first.first_byte if first else None,
-            modified=first.modified if first else None,
+            modified=first.modified if first and kind_of(self.question.source) != "installer" else None,
             rate=max((r.rate for r in self.replies if r.rate), default=None),
             hosts=tuple(dict.fromkeys(p.host for p in peers)),
             via=tuple(dict.fromkeys(host for r in self.replies for host in r.via)),
             addresses=tuple(dict.fromkeys(p.address for p in peers if p.address)),
-            issuer=peers[0].issuer if peers else None,
-            days=peers[0].days if peers else None,
+            issuer=ending.issuer if ending else None,
+            days=ending.days if ending else None,
             certificates=tuple(dict.fromkeys(p.sha256 for p in peers if p.sha256)),
             read=sum(r.read for r in self.replies),
         )
@@ -200,6 +202,17 @@ class _Probe:
                 raise
             index.cause = unavailable.cause
         return index
+
+    def _installer(self, root: str) -> None:
+        """The newest one that is known: of these a mirror has no index."""
+        known = [entry for entry in load_installers() if (entry.family, entry.arch) == (self.question.source, "amd64")]
+        url = address(root, max(known, key=lambda entry: entry.age).path)
+        with self._ask(url, agent=CONDA_AGENT, most=_BITE) as reply:
+            _refuse_html(reply)
+            got = b"".join(self._read(reply, _BITE))
+        self.seen.package = READ if reply.status == 206 else NO_RANGE
+        if not got.startswith(b"#!"):
+            raise Unavailable(cause="what it gives for an installer is none")
 
     def _package(self, url: str, size: int | None) -> str:
         """`read`, or what is wrong with the first bytes of a real package."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from builder.mirrors.catalogue import Mirrors
-    from builder.mirrors.entry import Mirror
-    from builder.mirrors.independence import Independence
     from builder.mirrors.probe import Finding
     from builder.models.recipe import Recipe
 
@@ -30,22 +28,28 @@ Channels = Annotated[
 ]
 Subdirs = Annotated[list[str] | None, typer.Option("--subdir", help="Of the channel; repeatable.")]
 
-_PLAIN = ("pypi", "debian", "debian-security")
+_PLAIN = ("miniconda", "miniforge", "pypi", "debian", "debian-security")
 _SUBDIRS = ("linux-64", "noarch")
-_GOOD = ("yes", "read", "same", "newest")
-_SOON = 14
-"""Days that a certificate has left, from which it is shown in red."""
+_GOOD = ("yes", "read", "same", "same size", "newest")
 
 
 @app.command(name="list", short_help="Every mirror: what it carries, and who stands behind it.")
-def list_(as_json: Json = False) -> None:
+def list_(
+    installers: Annotated[bool, typer.Option("--installers", help="The installers of conda instead.")] = False,
+    as_json: Json = False,
+) -> None:
     """Show every mirror: what it carries, who stands behind it, when that was last confirmed and by whom.
 
-    They come from builder's own list and from the YAML file that BUILDER_MIRRORS names, which has the same form.
+    They come from builder's own list and from the YAML file that BUILDER_MIRRORS names, which has the same form. With
+    --installers: each installer of conda that is known, and who says that its hash is the right one.
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.cli.display import table
+    from builder.cli.mirrors_rows import listed
 
+    if installers:
+        _list_installers(as_json=as_json)
+        return
     entries = load_mirrors().entries
     if as_json:
         shown = {n: e.model_dump(mode="json", by_alias=True, exclude_defaults=True) for n, e in entries.items()}
@@ -53,9 +57,23 @@ def list_(as_json: Json = False) -> None:
         return
     table(
         ("mirror", "conda", "installers", "pypi", "debian", "behind", "confirmed"),
-        [_listed(name, entry) for name, entry in entries.items()],
+        [listed(name, entry) for name, entry in entries.items()],
     )
     print("\nupstream: what pip, uv, apt and conda on this host are configured with")
+
+
+def _list_installers(*, as_json: bool) -> None:
+    from builder.adapters.lock.installers import load_installers
+    from builder.adapters.mirrors import load_mirrors
+    from builder.cli.display import table
+    from builder.cli.mirrors_rows import installer_row
+
+    known, mirrors = load_installers(), load_mirrors()
+    if as_json:
+        print(json.dumps({"installers": [entry.model_dump(mode="json") for entry in known]}, indent=2))
+        return
+    headers = ("installer", "version", "python", "arch", "sha256", "vouched for by", "mirrors")
+    table(headers, [installer_row(entry, mirrors) for entry in known])
 
 
 @app.command(short_help="Which are up, fast, current and complete from here.")
@@ -71,8 +89,8 @@ def probe(
 
     GET only. Reads each repodata.json.zst to its end (conda-forge's linux-64 is some 40 MB; with --quick 0.33 MB are
     read, and Last-Modified stands in for the newest package), compares it with repodata.json, reads a range of a real
-    package, looks at certificates and redirects. Of an index one page is read, of Debian the signed InRelease. No
-    file takes more than a minute.
+    package, looks at certificates and redirects. Of an index one page is read, of Debian the signed InRelease, of
+    installers the beginning of the newest one. No file takes more than a minute.
 
     Exit code 5 when nobody gives one of the things asked for.
 
@@ -80,6 +98,7 @@ def probe(
     `builder mirrors probe --recipe train-py39-cpu --json`.
     """
     from builder.adapters.mirrors import load_mirrors
+    from builder.cli.mirrors_rows import trouble
     from builder.errors import Fault, NetworkError
     from builder.mirrors.independence import by_answers
     from builder.mirrors.probe import without
@@ -101,7 +120,7 @@ def probe(
         faults = [f for f in findings if f.source in nobody]
         raise NetworkError(
             f"no mirror gives {', '.join(nobody)}",
-            faults=tuple(Fault(what=f"{f.mirror}: {_trouble(f)}", where=f.source) for f in faults),
+            faults=tuple(Fault(what=f"{f.mirror}: {trouble(f)}", where=f.source) for f in faults),
             remedy="check the network (HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE are honoured), or name other mirrors",
         )
 
@@ -123,6 +142,7 @@ def independence(
     """
     from builder.adapters.mirrors import load_mirrors
     from builder.cli.display import table
+    from builder.cli.mirrors_rows import independence_row
     from builder.mirrors.independence import by_answers, by_data
 
     mirrors = load_mirrors()
@@ -137,7 +157,7 @@ def independence(
         shown = [i.model_dump(mode="json") | {"independent": len(i.backends)} for i in found]
         print(json.dumps({"sources": shown, "warnings": warnings}, indent=2))
         return
-    table(("source", "mirrors", "independent", "backends", "no answer"), [_independence(i) for i in found])
+    table(("source", "mirrors", "independent", "backends", "no answer"), [independence_row(i) for i in found])
     for warning in warnings:
         print(f"\nwarning: {warning}")
 
@@ -183,11 +203,14 @@ def _wanted(
 ) -> dict[str, tuple[str, ...]]:
     """By source the mirrors to ask; a channel without subdirs is a source of its own."""
     from builder.mirrors.catalogue import UPSTREAM
+    from builder.mirrors.entry import INSTALLERS
 
     for name in names or ():
         mirrors.carries(name, "pypi")  # raises for a name that does not exist
     asked = tuple(channels or ("conda-forge",))
     named = dict.fromkeys(("conda", *_PLAIN), tuple(names or (*mirrors.entries, UPSTREAM)))
+    if not names:  # of installers upstream is the official host, which is named
+        named |= dict.fromkeys(INSTALLERS, tuple(mirrors.entries))
     if not names and all(mirrors.is_official(f"{channel}/noarch") for channel in asked):
         named["conda"] = tuple(mirrors.entries)
     plain = () if channels else _PLAIN
@@ -195,11 +218,12 @@ def _wanted(
         read = _recipe(recipe)
         conda = read.conda
         own = {"conda": conda.mirrors if conda else (), "pypi": read.pip.mirrors}
+        own |= {conda.installer: conda.mirrors} if conda else {}
         own |= dict.fromkeys(("debian", "debian-security"), read.apt.mirrors)
-        named = {kind: tuple(names) if names else own[kind] for kind in named}
+        named = {kind: tuple(names) if names else own[kind] for kind in own}
         asked = tuple(channels or (conda.channels if conda else ()))
     full = [f"{channel}/{subdir}" for channel in asked for subdir in subdirs] if subdirs else list(asked)
-    return {**dict.fromkeys(full, named["conda"]), **{source: named[source] for source in plain}}
+    return {**dict.fromkeys(full, named["conda"]), **{source: named[source] for source in plain if source in named}}
 
 
 def _recipe(name: str) -> Recipe:
@@ -208,26 +232,14 @@ def _recipe(name: str) -> Recipe:
     return Workplace().load(name).recipe
 
 
-def _listed(name: str, entry: Mirror) -> tuple[str, ...]:
-    conda = ["any other" if c == "*" else c for c in entry.conda]
-    behind = ", ".join(f"{by} ({' '.join(s for s, b in entry.behind.items() if b == by)})" for by in _backends(entry))
-    confirmed = f"{entry.confirmed.on}: {entry.confirmed.by}" if entry.confirmed else ""
-    yes = ("yes" if entry.pypi else "", "yes" if entry.debian else "")
-    shown = " ".join(conda[:4]) + (f" +{len(conda) - 4}" if len(conda) > 4 else "")
-    return name, shown, " ".join(entry.installers), *yes, behind, confirmed
-
-
-def _backends(entry: Mirror) -> Iterator[str]:
-    yield from dict.fromkeys(entry.behind.values())
-
-
 def _show(findings: Sequence[Finding], order: Mapping[str, Sequence[str]], warnings: Sequence[str]) -> None:
     from builder.cli.amounts import size_text
     from builder.cli.display import table
+    from builder.cli.mirrors_rows import alarming, row
 
     headers = ("mirror", "source", "up", "first byte", "rate", "age", ".zst", "package", "certificate", "answers from")
-    rows = [_row(f) for f in findings]
-    bad = {c for f, r in zip(findings, rows, strict=True) for c in _alarming(f, r)}
+    rows = [row(f) for f in findings]
+    bad = {c for f, r in zip(findings, rows, strict=True) for c in alarming(f, r)}
     styles = {**dict.fromkeys(_GOOD, "green"), **dict.fromkeys(bad, "red")}
     table(headers, rows, right=("first byte", "rate"), styles=styles)
     print(f"\n{size_text(sum(f.read for f in findings))} were read; rates are those of mirrors asked at the same time.")
@@ -236,57 +248,3 @@ def _show(findings: Sequence[Finding], order: Mapping[str, Sequence[str]], warni
             print(f"{source}, best first, each backend once: [{', '.join(names)}]")
     for warning in warnings:
         print(f"warning: {warning}")
-
-
-def _row(finding: Finding) -> tuple[str, ...]:
-    from builder.cli.amounts import rate_text
-
-    first = f"{1000 * finding.first_byte:.0f} ms" if finding.first_byte is not None and finding.up else ""
-    rate = rate_text(finding.rate, "bytes") if finding.rate and finding.up else ""
-    certificate = f"{finding.issuer}, {finding.days} days" if finding.issuer else ""
-    hosts = ", ".join(finding.hosts)
-    answers = f"{hosts} (sent on by {', '.join(finding.via)})" if finding.via else hosts
-    up = "yes" if finding.up else f"no: {finding.cause}"
-    return (
-        finding.mirror,
-        finding.source,
-        up,
-        first,
-        rate,
-        _age(finding),
-        finding.zst or "",
-        finding.package or "",
-        certificate,
-        answers,
-    )
-
-
-def _alarming(finding: Finding, row: Sequence[str]) -> Iterator[str]:
-    """The cells that say why a mirror is no use, or will soon be none."""
-    up, age, zst, package, certificate = row[2], *row[5:9]
-    yield from [up] if not finding.up else []
-    yield from [age] if finding.stale else []
-    yield from [zst] if finding.zst in ("differs", "unreadable") else []
-    yield from [package] if not finding.usable and package else []
-    yield from [certificate] if finding.days is not None and finding.days < _SOON else []
-
-
-def _age(finding: Finding) -> str:
-    """How much older than the newest seen anywhere."""
-    if finding.late is None:
-        return ""
-    if finding.late < 60:
-        return "newest"
-    hours = finding.late / 3600
-    text = f"{hours / 24:.0f} days older" if hours >= 48 else f"{hours:.1f} h older"
-    return f"stale: {text}" if finding.stale else text
-
-
-def _trouble(finding: Finding) -> str:
-    """Why packages cannot be had from a mirror."""
-    return finding.cause or f"a package: {finding.package}"
-
-
-def _independence(found: Independence) -> tuple[str, ...]:
-    backends = "; ".join(" = ".join(b.names) for b in found.backends)
-    return found.source, str(found.names), str(len(found.backends)), backends, " ".join(found.silent)

@@ -1,13 +1,13 @@
 """Gets one file from any mirror that has it: what conda does not do (FACTS 3), done once and for every source.
 
 403, 404, 429, 5xx, a page of HTML, a short body, wrong bytes, a refused or silent connection, a certificate that is
-not trusted, a trickle: each means the next mirror. The size and the hash of the lock decide, never what a server says.
+not trusted, a trickle: each means the next mirror; those that may do better soon are asked again when all have been.
+Size and hash of the lock decide what is accepted: what a server says of a file can only get it refused.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from builder.errors import Fault, IntegrityError, NetworkError
 from builder.mirrors.health import Health
 from builder.mirrors.race import Race, Stopped
+from builder.mirrors.tally import Failure, Tally
 from builder.mirrors.transport import HTML, Answer, Transport, Unavailable
 from builder.mirrors.watch import Stream, Watch
 from builder.models.base import Sha256
@@ -57,27 +58,6 @@ class Growing(Protocol):
 
     def digest(self) -> Sha256:
         """SHA-256 of the bytes so far."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """One mirror that did not give one file."""
-
-    mirror: str
-    file: str
-    cause: str
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """Who gave what in this run. Each download has one; they are added up afterwards."""
-
-    bytes: Counter[str] = field(default_factory=Counter)
-    finished: Counter[str] = field(default_factory=Counter)
-    """Files, by the mirror that gave the last byte."""
-    failures: list[Failure] = field(default_factory=list)
-    resumed: int = 0
-    """Bytes that an earlier run had left, if they are part of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ READ: Final = "read"
 NO_RANGE: Final = "whole only"
 """A package that is sent from its first byte whatever range was asked for: a broken download starts again."""
 
-Zst = Literal["same", "same start", "differs", "missing", "unreadable"]
-"""repodata.json.zst beside repodata.json; `same start` where its length is not known."""
+Zst = Literal["same", "same size", "same start", "differs", "missing", "unreadable"]
+"""repodata.json.zst beside repodata.json, of which a probe reads the start: `same` where that is all of it, `same size`
+where the rest is at least as long, `same start` where its length is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Question:
 
     mirror: str
     source: str
-    """As in a lock: `conda-forge/linux-64`, `pypi`, `debian`, `debian-security`."""
+    """As in a lock: `conda-forge/linux-64`, `miniforge`, `pypi`, `debian`, `debian-security`."""
     agent: str | None = None
     """The User-Agent that this mirror wants."""
 
@@ -59,7 +60,7 @@ class Finding(Model):
     addresses: tuple[str, ...] = ()
     """Where those were reached; empty through a proxy."""
     issuer: str | None = None
-    """Of the certificate of the host that gave the index."""
+    """Of the certificate that ends first, among those of all hosts that answered."""
     days: int | None = None
     """That certificate's days left."""
     certificates: tuple[str, ...] = ()

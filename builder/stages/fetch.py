@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from builder.errors import HostError, IntegrityError
-from builder.mirrors.failover import Failover, Growing, Tally, Where
+from builder.mirrors.failover import Failover, Growing, Where
 from builder.mirrors.race import Stopped
+from builder.mirrors.tally import Tally
 from builder.mirrors.transport import Transport
 from builder.models.base import Model
 from builder.models.lock import DERIVED, RECIPE, Artifact

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -317,3 +317,38 @@ def test_what_was_read_when_a_body_is_aborted_is_the_file_and_no_cipher_text(sec
 def test_a_redirect_to_what_is_no_address_is_that_servers_fault(relay: Callable[..., Relay], target: str) -> None:
     with pytest.raises(Unavailable):
         got(f"{relay(target).url}/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("a.tar.bz2", "x-bzip2"), ("a.tar.gz", "gzip"), ("a.tar.gz", "x-gzip"), ("r.json.zst", "zstd"), ("a", "identity")],
+)
+def test_a_file_that_is_called_by_its_own_packing_is_as_it_is(name: str, encoding: str) -> None:
+    with encoding_as(encoding) as url:
+        assert got(f"{url}/{name}") == b"bytes"
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("a.conda", "gzip"), ("a.tar.bz2", "gzip"), ("a.whl", "br")])
+def test_a_file_that_was_packed_once_more_is_called_that(name: str, encoding: str) -> None:
+    with encoding_as(encoding) as url, pytest.raises(Unavailable) as caught:
+        got(f"{url}/{name}")
+    assert caught.value.cause == f"sends it packed as {encoding}, which was not asked for"
+
+
+@contextmanager
+def encoding_as(name: str) -> Iterator[str]:
+    """A server that says so of all that it sends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Encoding", name)
+            self.end_headers()
+            self.wfile.write(b"bytes")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

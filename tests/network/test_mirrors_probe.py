@@ -366,3 +366,31 @@ class _Secure(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is no news."""
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"), [(b"#!/bin/sh\n" + bytes(2000), None), (b"MZ", "what it gives for an installer is none")]
+)
+def test_the_beginning_of_an_installer_is_read(
+    tmp_path: Path, channel: Channel, monkeypatch: pytest.MonkeyPatch, content: bytes, cause: str | None
+) -> None:
+    folder = tmp_path / "installers"
+    folder.mkdir()
+    (folder / "Mini.sh").write_bytes(content)
+    entry = {"family": "miniconda", "version": "99.0", "python": "3.9", "arch": "amd64", "path": "Mini.sh"}
+    known = tmp_path / "installers.json"
+    known.write_text(json.dumps([{**entry, "sha256": "0" * 64, "vouched": ["these tests"]}]))
+    monkeypatch.setenv("BUILDER_INSTALLERS", str(known))
+    with Farm(tmp_path / "farm", channel=channel, installers=folder) as farm, farm.faulty({1: "http_403"}):
+        monkeypatch.setenv("SSL_CERT_FILE", str(farm.ca_pem))
+        found = everything(farm.entries(), "miniconda")
+    assert (found["farm-a"].up, found["farm-a"].cause) == (cause is None, cause)
+    assert found["farm-a"].package == "read"
+    assert (found["farm-a"].late, found["farm-a"].usable) == (None, cause is None)
+    assert found["farm-b"].cause == "HTTP 403"
+
+
+def test_forms_whose_ends_were_not_compared_are_of_the_same_size(monkeypatch: pytest.MonkeyPatch, farm: Farm) -> None:
+    monkeypatch.setattr("builder.adapters.probing.START", 1000)
+    monkeypatch.setattr("builder.adapters.conda.repodata_form.START", 1000)
+    assert ask(roots_of(farm))["farm-a"].zst == "same size"

@@ -78,9 +78,9 @@ def compared(zst: Index, plain: Index) -> Zst | None:
     if plain.scanner is None:
         return None
     common = min(len(zst.start), len(plain.start))
-    if zst.start[:common] != plain.start[:common]:
-        return "differs"
     sizes = (zst.size if not zst.is_cut else zst.total, plain.total)
+    if zst.start[:common] != plain.start[:common] or (None not in sizes and sizes[0] != sizes[1]):
+        return "differs"
     if None in sizes:
         return "same start"
-    return "same" if sizes[0] == sizes[1] else "differs"
+    return "same" if common == sizes[0] else "same size"

@@ -33,6 +33,7 @@ _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simpl
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = 5
 _SHORT: Final = 1 << 13
+_OWN_PACKING: Final = {"gzip": (".gz", ".tgz"), "bzip2": (".bz2",), "zstd": (".zst",), "xz": (".xz",)}
 
 
 class Http:
@@ -58,9 +59,10 @@ class Http:
         """A file, from `offset` bytes on; raises Unavailable for anything but a file."""
         wanted = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
         body = self._get(url, wanted, agent)
-        if body.media_type == "text/html" or body.is_encoded:
+        if body.media_type == "text/html" or body.packed:
             body.close()
-            raise Unavailable(cause=HTML, host=body.host)
+            cause = f"sends it packed as {body.packed}, which was not asked for" if body.packed else HTML
+            raise Unavailable(cause=cause, host=body.host)
         return body
 
     def close(self) -> None:
@@ -174,7 +176,7 @@ class Body:
         self.host = urlsplit(url).hostname or ""
         self._piece = _PIECES[urlsplit(url).scheme]
         self.media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        self.is_encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+        self.packed = _packing(urlsplit(url).path, headers.get("Content-Encoding", ""))
         self.offset, self.size = _extent(response.status, headers)
 
     def refused(self) -> Unavailable | None:
@@ -221,6 +223,13 @@ class Body:
         """Lets go of it; the connection is used again when everything was read."""
         self._forget(self)
         self._response.close()
+
+
+def _packing(path: str, encoding: str) -> str | None:
+    """How a file is packed beyond what it is: some servers call a .tar.bz2 packed, and send it as it is."""
+    named = encoding.strip().lower()
+    own = path.endswith(_OWN_PACKING.get(named.removeprefix("x-"), ()))
+    return None if own or named in ("", "identity") else named
 
 
 def _extent(status: int, headers: Mapping[str, str]) -> tuple[int, int | None]:

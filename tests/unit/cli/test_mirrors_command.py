@@ -40,6 +40,15 @@ def test_the_list_shows_what_each_carries_and_who_stands_behind() -> None:
     assert entry["debian-security"]
 
 
+def test_the_installers_are_listed_with_who_vouches_for_each() -> None:
+    rows = [line for line in call("list", "--installers").stdout.splitlines() if line.startswith("mini")]
+    assert len(rows) == 8
+    assert "pyenv's definitions, conda's own table of installers" in rows[4]
+    assert rows[6].split()[:4] == ["miniforge", "26.3.2-3", "3.13", "amd64"]
+    known = json.loads(call("list", "--installers", "--json").stdout)["installers"]
+    assert known[0]["vouched"] == ["pyenv's definitions"]
+
+
 def test_three_mirrors_that_are_two_are_told_without_asking_anybody() -> None:
     shown = call("independence", "tuna", "ustc", "nju", "--channel", "conda-forge", "--offline")
     assert (shown.exit_code, shown.stdout.splitlines()[1].split()) == (
@@ -48,7 +57,7 @@ def test_three_mirrors_that_are_two_are_told_without_asking_anybody() -> None:
     )
     assert "warning: conda-forge: 3 mirrors, 2 independent: tuna, ustc are one" in shown.stdout
     found = json.loads(call("independence", "tuna", "nju", "--offline", "--json").stdout)
-    assert ([s["independent"] for s in found["sources"]], found["warnings"]) == ([2, 2, 2, 2], [])
+    assert ([s["independent"] for s in found["sources"]], found["warnings"]) == ([2] * 6, [])
 
 
 def test_a_recipes_own_mirrors_and_channels_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +68,7 @@ def test_a_recipes_own_mirrors_and_channels_are_looked_at(tmp_path: Path, monkey
     assert [(s["source"], [b["names"] for b in s["backends"]]) for s in found["sources"]] == [
         ("bioconda", [["tuna", "ustc"], ["nju"]]),
         ("conda-forge", [["tuna", "ustc"], ["nju"]]),
+        ("miniforge", [["tuna"], ["nju"]]),
         ("pypi", [["sjtu"], ["upstream"]]),
         ("debian", [["upstream"]]),
         ("debian-security", [["upstream"]]),

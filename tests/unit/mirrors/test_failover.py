@@ -15,6 +15,7 @@ from builder.mirrors.transport import Page, Unavailable
 from builder.models.lock import Artifact
 
 CONTENT = b"the whole file"
+ARTIFACT = Artifact(source="pypi", path="file", sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT))
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Growing:
 
 
 def got(mirrors: InMemory, *, source: str = "pypi", told: list[str] | None = None) -> bytes:
-    artifact = Artifact(source=source, path="file", sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT))
+    artifact = ARTIFACT.model_copy(update={"source": source})
     failover, file = Failover(where=mirrors, transport=mirrors, stop=threading.Event()), Growing()
     failover.get(artifact, file, advance=lambda _: None, tell=(told if told is not None else []).append)
     return file.content
@@ -117,6 +118,17 @@ def test_a_mirror_that_refuses_a_range_is_asked_for_the_whole_file(refusal: Answ
     mirrors.says["a"].append(Unavailable(cause="HTTP 404"))
     assert got(mirrors) == CONTENT
     assert [(name, offset) for name, offset, _ in mirrors.asked if name == "b"] == [("b", 5), ("b", 0)]
+
+
+def test_what_was_started_over_was_not_gone_on_with() -> None:
+    """The summary tells of earlier downloads only what became part of the file."""
+    for offset, rest, resumed in ((5, CONTENT[5:], 5), (0, CONTENT, 0)):
+        file = Growing()
+        file.write(CONTENT[:5])
+        mirrors = InMemory({"a": [Answered([rest], offset=offset)]})
+        failover = Failover(where=mirrors, transport=mirrors, stop=threading.Event())
+        assert failover.get(ARTIFACT, file, advance=lambda _: None).resumed == resumed
+        assert file.content == CONTENT
 
 
 def test_a_mirror_in_trouble_is_not_asked_twice_at_once() -> None:
