@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from builder.audit import settings, urls
@@ -12,6 +12,7 @@ from builder.audit.dockerfile import dockerfile_hits
 from builder.audit.embedded import EMBEDDED, embedded_hits
 from builder.audit.finding import Finding, Hit, by_place
 from builder.audit.kinds import Kind, kind_of
+from builder.audit.notebook import notebook_hits
 from builder.audit.parse import refusal
 from builder.audit.pythonfile import python_hits
 from builder.audit.rules import RULES
@@ -26,10 +27,16 @@ LARGEST: Final = 1 << 20
 """Bytes; what is larger is no configuration and no script that a person wrote."""
 
 _UNFIXABLE: Final = ("CONDA002", "CONDA005", "CONDA012", "CA001", "CA002", "URL001")
-_PYTHON_WORDS: Final = ("False", "_create_unverified_context", "CERT_NONE", "environ")
+_PYTHON_WORDS: Final = (
+    *("False", "_create_unverified_context", "CERT_NONE", "environ"),
+    *("curl", "wget", "trusted-host", "-k"),
+)
 _PYTHON: Final = re.compile(
-    r"(?:verify|verify_ssl|ssl|check_hostname)\s*=\s*False|_create_unverified_context|CERT_NONE|environ\W+[A-Z_]*"
-    r"(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)"
+    r"(?:verify|verify_ssl|ssl|check_hostname)['\"]?\s*[=:]\s*False|_create_unverified_context|CERT_NONE|"
+    r"(?:environ|putenv)\W.{0,200}?(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)|"
+    r"\b(?:curl|conda|mamba)\b.{0,200}\s?['\"]?-[a-zA-Z]*(?:k\b|-insec)|\bwget\b.{0,200}--no-ch|"
+    r"--trusted-host|ssl_verify|sslVerify",
+    re.DOTALL,
 )
 """What has none of these has no finding: most Python files of a tree are done without being parsed."""
 
@@ -118,33 +125,35 @@ def _hits(text: Fragment, path: str, kind: Kind, around: Surroundings, *, depth:
 
 
 def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: Reader) -> Iterator[Hit]:
-    hits: Iterator[Hit] = iter(())
     match kind:
         case Kind.CONDARC:
-            hits = condarc_hits(text, path, around)
+            yield from condarc_hits(text, path, around)
         case Kind.PIP:
-            hits = settings.pip_conf(text, around)
+            yield from settings.pip_conf(text, around)
         case Kind.GIT:
-            hits = settings.gitconfig(text, around)
-        case Kind.DOCKERFILE:
-            hits = dockerfile_hits(text, written)
-        case Kind.SHELL:
-            hits = script_hits(text, written)
-        case _ if kind in EMBEDDED:
-            hits = embedded_hits(text, kind, written)
+            yield from settings.gitconfig(text, around)
         case Kind.YAML:
-            hits = yaml_hits(text, path, written)
-        case Kind.PYTHON:
-            hits = python_hits(text)
+            yield from yaml_hits(text, path, written)
+        case _ if kind in EMBEDDED:
+            yield from embedded_hits(text, kind, written)
+        case _ if kind in _WRITING:
+            yield from _WRITING[kind](text, written)
         case _:
-            hits = _SIMPLE[kind](text)
-    yield from hits
+            yield from _SIMPLE[kind](text)
     if kind in _LINEWISE and _is_asked(kind, text.text) and (refused := refusal(kind, text.text)):
         yield refused.hit(text)
 
 
 _LINEWISE: Final = (Kind.DAEMON, Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES)
 """Read line by line though there is a parser for them: it has no places."""
+
+_WRITING: Final[dict[Kind, Callable[[Fragment, Reader], Iterator[Hit]]]] = {
+    Kind.DOCKERFILE: dockerfile_hits,
+    Kind.SHELL: script_hits,
+    Kind.PYTHON: python_hits,
+    Kind.NOTEBOOK: notebook_hits,
+}
+"""What may write files."""
 
 _SIMPLE: Final = {
     Kind.REQUIREMENTS: settings.requirements,

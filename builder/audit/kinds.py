@@ -40,6 +40,7 @@ class Kind(str, Enum):
     SHELL = "shell"
     YAML = "yaml"
     PYTHON = "python"
+    NOTEBOOK = "notebook"
 
 
 _PATTERNS: Final = tuple(
@@ -81,6 +82,7 @@ _PATTERNS: Final = tuple(
         (Kind.SHELL, r"/etc/bash\.bashrc$"),
         (Kind.YAML, r"\.ya?ml$|(^|/)(package|\.?devcontainer)\.json$"),
         (Kind.PYTHON, r"\.pyi?$"),
+        (Kind.NOTEBOOK, r"\.ipynb$"),
     )
 )
 
@@ -99,6 +101,6 @@ def kind_of(path: str, head: bytes = b"") -> Kind | None:
 
 CONFIGURATION: Final = frozenset(Kind) - {
     *(Kind.DOCKERFILE, Kind.MAKEFILE, Kind.JUSTFILE, Kind.TOX, Kind.JENKINS, Kind.VAGRANT),
-    *(Kind.YAML, Kind.PYTHON, Kind.PYPROJECT),
+    *(Kind.YAML, Kind.PYTHON, Kind.NOTEBOOK, Kind.PYPROJECT),
 }
 """Kinds that take effect by where they lie, in an image or on a host."""

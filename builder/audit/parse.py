@@ -108,6 +108,7 @@ _PARSERS: Final[dict[Kind, Callable[[str], object]]] = {
     Kind.PYTHON: python_tree,
     Kind.DAEMON: json_value,
     Kind.CONDA_STATE: json_value,
+    Kind.NOTEBOOK: json_value,
     **dict.fromkeys((Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES), toml_table),
 }
 
