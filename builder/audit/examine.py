@@ -27,16 +27,11 @@ LARGEST: Final = 1 << 20
 """Bytes; what is larger is no configuration and no script that a person wrote."""
 
 _UNFIXABLE: Final = ("CONDA002", "CONDA005", "CONDA012", "CA001", "CA002", "URL001")
-_PYTHON_WORDS: Final = (
-    *("False", "_create_unverified_context", "CERT_NONE", "environ"),
-    *("curl", "wget", "trusted-host", "-k"),
-)
-_PYTHON: Final = re.compile(
-    r"(?:verify|verify_ssl|ssl|check_hostname)['\"]?\s*[=:]\s*False|_create_unverified_context|CERT_NONE|"
-    r"(?:environ|putenv)\W.{0,200}?(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)|"
-    r"\b(?:curl|conda|mamba)\b.{0,200}\s?['\"]?-[a-zA-Z]*(?:k\b|-insec)|\bwget\b.{0,200}--no-ch|"
-    r"--trusted-host|ssl_verify|sslVerify",
-    re.DOTALL,
+_PYTHON: Final = (
+    (("False",), re.compile(r"(?:verify|verify_ssl|ssl|check_hostname)['\"]?\s*[=:]\s*False")),
+    (("environ", "putenv"), re.compile(r"(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)")),
+    (("curl", "conda", "mamba"), re.compile(r"(?<![\w-])-(?:[a-zA-Z]*k\b|-insec)")),
+    (("_create_unverified_context", "CERT_NONE", "--no-ch", "--trusted-host", "ssl_verify", "sslVerify"), None),
 )
 """What has none of these has no finding: most Python files of a tree are done without being parsed."""
 
@@ -61,7 +56,8 @@ def may_matter(path: str, content: bytes) -> bool:
 
 
 def _may_matter(text: str) -> bool:
-    return "builder-audit" in text or (any(w in text for w in _PYTHON_WORDS) and _PYTHON.search(text) is not None)
+    found = (p is None or p.search(text) for words, p in _PYTHON if any(w in text for w in words))
+    return "builder-audit" in text or any(found)
 
 
 def placed(path: str, text: str, hits: Iterator[Hit], *, comments: bool = True) -> tuple[Finding, ...]:
