@@ -37,7 +37,11 @@ NPMRC: Final = (
         "NPM001", rf"\s*strict-ssl\s*[=\s]\s*{_OFF}\s*([;#].*)?$", wins="npm_config_strict_ssl and --strict-ssl beat it"
     ),
 )
-YARNRC_YML: Final = (_line("NPM001", rf"\s*enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),)
+YARNRC_YML: Final = (
+    _line("NPM001", rf"enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),
+    # below `networkSettings` it may be all that a host has
+    _line("NPM001", rf"\s+enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$", removable=False),
+)
 CURLRC: Final = (
     _line("CURL001", r"\s*(--)?(proxy-)?insecure\b"),
     _line("CURL001", r"\s*-(?-i:k)\s*(#.*)?$"),

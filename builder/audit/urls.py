@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -43,6 +43,7 @@ DEAD_HOSTS: Final = {
 """Names that went out of service, and what took their place. Recalled, not measured: no such host can be asked here."""
 
 _URL = re.compile(r"(?:sparse\+|git\+)?(?:https?|ftp)://[^\s'\"<>|;,\]\[(){}\\`]+", re.IGNORECASE)
+_HOST = re.compile(r"(?:https?://(?:[^/@\s]*@)?(\[[^\]]*\]|[^/:?#\s]+))", re.IGNORECASE)
 _TOKEN = re.compile(r"/t/([A-Za-z0-9][A-Za-z0-9-]{7,})(?=/|$)")
 _FREE = re.compile(r"(?:^|/)pkgs/free/?$", re.IGNORECASE)
 _LOGIN = re.compile(r"(://[^/@:\s]*:)([^/@\s]+)(@)")
@@ -62,6 +63,12 @@ def is_plain(url: str) -> bool:
     """True for http:// to another machine; loopback is no network."""
     parts = split(url)
     return parts is not None and parts.scheme.lower() == "http" and not _is_loopback(parts.hostname or "")
+
+
+def all_loopback(words: Iterable[str]) -> bool:
+    """True where the addresses among the words are all of this very machine, and there is one."""
+    hosts = [found[1] for word in words if (found := _HOST.match(word))]
+    return bool(hosts) and all(_is_loopback(host.strip("[]")) for host in hosts)
 
 
 def is_free(channel: str) -> bool:

@@ -63,6 +63,8 @@ FORMS: tuple[tuple[str, Example], ...] = (
     ("PY001", Example("x.ipynb", _notebook("%time x\n", "get(u, verify=False)"), "1:59")),
     ("CURL001", Example("x.ipynb", _notebook("%%bash\n", "curl -k u"), "1:63")),
     ("NODE001", Example("x.ipynb", _notebook("%env NODE_TLS_REJECT_UNAUTHORIZED=0"), "1:51")),
+    ("CURL001", Example("a.sh", "curl -k https://localhost https://h.example\n", "1:6")),
+    ("CURL001", Example("a.sh", "kubectl exec x -- curl -k u\n", "1:24")),
     ("WGET001", Example("Dockerfile", 'CMD ["/bin/sh","-c","set -e; wget --no-check-certificate u/[x],y"]\n', "1:35")),
     ("CURL001", Example("Dockerfile", 'RUN ["curl","-k","-H","Accept: text","https://h/x?a&b"]\n', "1:14")),
     ("CURL001", Example("Dockerfile", 'RUN ["bash","-c","curl -k \\"https://h/x\\""]\n', "1:24")),
@@ -88,6 +90,12 @@ FORMS: tuple[tuple[str, Example], ...] = (
 )
 
 LIKE: tuple[Example, ...] = (
+    Example(
+        "a.sh",
+        "curl -fk https://127.0.0.1:8443/x; curl -k https://localhost; wget --no-check-certificate https://[::1]/\n",
+    ),
+    Example("a.sh", "docker run x pytest -k curl -k; find . -name wget --no-check-certificate\n"),
+    Example("a.sh", "git config --get http.sslVerify false; git config --unset http.sslVerify false\n"),
     Example("x.ipynb", '{"cells": [{"cell_type": "markdown", "source": ["!curl -k u"]}, {"cell_type": "raw"}]}'),
     Example("x.py", "self.verify = False\nlog('curl -k')\nsubprocess.run(['echo', 'curl', '-k'])\n"),
     Example("x.py", "os.environ.setdefault('NODE_TLS_REJECT_UNAUTHORIZED', '1')\nos.environ.update(A='1')\n"),
