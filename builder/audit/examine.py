@@ -21,6 +21,7 @@ from builder.audit.surroundings import ANYWHERE, Surroundings
 from builder.audit.suspicion import suspicious
 from builder.audit.text import Fragment, Source
 from builder.audit.yamlfile import yaml_hits
+from builder.masking import masked
 
 ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
 LARGEST: Final = 1 << 20
@@ -103,7 +104,7 @@ def _finding(source: Source, hit: Hit) -> Finding:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(urls.masked(text).split())
+    line = " ".join(masked(text).split())
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     return clean if len(clean) <= 200 else clean[:199] + "\N{HORIZONTAL ELLIPSIS}"
 

@@ -37,6 +37,7 @@ NPMRC: Final = (
         "NPM001", rf"\s*strict-ssl\s*[=\s]\s*{_OFF}\s*([;#].*)?$", wins="npm_config_strict_ssl and --strict-ssl beat it"
     ),
 )
+NPM_LOGIN: Final = _line("URL001", r"(//\S+:)?_(authToken|auth|password)\s*=\s*['\"]?[^\s'\"$]{8,}", removable=False)
 YARNRC_YML: Final = (
     _line("NPM001", rf"enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),
     # below `networkSettings` it may be all that a host has
@@ -146,7 +147,7 @@ def gitconfig(text: Fragment, around: Surroundings) -> Iterator[Hit]:
 
 def npmrc(text: Fragment) -> Iterator[Hit]:
     """.npmrc and .yarnrc."""
-    yield from line_hits(text, NPMRC)
+    yield from line_hits(text, (*NPMRC, NPM_LOGIN))
     yield from _addresses(text, _REGISTRY, "NPM002")
 
 

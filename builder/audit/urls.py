@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from builder.audit.finding import Hit
 from builder.audit.text import Fragment
+from builder.masking import TOKEN
 
 HTTPS_HOSTS: Final = (
     "mirrors.tuna.tsinghua.edu.cn",
@@ -46,7 +47,6 @@ _URL = re.compile(r"(?:sparse\+|git\+)?(?:https?|ftp)://[^\s'\"<>|;,\]\[(){}\\`]
 _HOST = re.compile(r"(?:https?://(?:[^/@\s]*@)?(\[[^\]]*\]|[^/:?#\s]+))", re.IGNORECASE)
 _TOKEN = re.compile(r"/t/([A-Za-z0-9][A-Za-z0-9-]{7,})(?=/|$)")
 _FREE = re.compile(r"(?:^|/)pkgs/free/?$", re.IGNORECASE)
-_LOGIN = re.compile(r"(://[^/@:\s]*:)([^/@\s]+)(@)")
 
 
 def split(url: str) -> SplitResult | None:
@@ -74,11 +74,6 @@ def all_loopback(words: Iterable[str]) -> bool:
 def is_free(channel: str) -> bool:
     """True for the channel `pkgs/free`, under whatever host."""
     return bool(_FREE.search(channel.strip().split("?")[0])) or channel.strip() == "free"
-
-
-def masked(text: str) -> str:
-    """The text without its passwords and tokens: a report is read by many."""
-    return _TOKEN.sub("/t/***", _LOGIN.sub(r"\1***\3", text))
 
 
 def plain(text: Fragment, rule: str, wins: str = "") -> Iterator[Hit]:
@@ -112,7 +107,11 @@ def _has_secret(url: str) -> bool:
         return False
     password = parts.password or ""
     literal = bool(password) and not re.search(r"[$%{<*]", password) and password.strip("*xX") != ""
-    return literal or bool(_TOKEN.search(parts.path) and "*" not in parts.path)
+    return (
+        literal
+        or TOKEN.match(parts.username or "") is not None
+        or bool(_TOKEN.search(parts.path) and "*" not in parts.path)
+    )
 
 
 def _is_loopback(host: str) -> bool:
