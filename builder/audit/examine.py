@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from builder.audit import settings, urls
+from builder.audit.allowed import allowed
 from builder.audit.condarc_hits import condarc_hits
 from builder.audit.dockerfile import dockerfile_hits
 from builder.audit.embedded import EMBEDDED, embedded_hits
@@ -23,7 +24,6 @@ from builder.audit.text import Fragment, Source
 from builder.audit.yamlfile import yaml_hits
 from builder.masking import masked
 
-ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
 LARGEST: Final = 1 << 20
 """Bytes; what is larger is no configuration and no script that a person wrote."""
 
@@ -44,7 +44,7 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
         return ()
     # npm and git pass a byte order mark by [measured]
     whole = Fragment(text[1:], (0,), (1,)) if text.startswith("\ufeff") else Fragment(text)
-    return placed(path, text, _hits(whole, path, kind, around, depth=0), comments=around.comments)
+    return placed(path, text, _hits(whole, path, kind, around, depth=0), kind=kind if around.comments else None)
 
 
 def may_matter(path: str, content: bytes) -> bool:
@@ -61,28 +61,18 @@ def _may_matter(text: str) -> bool:
     return "builder-audit" in text or any(found)
 
 
-def placed(path: str, text: str, hits: Iterator[Hit], *, comments: bool = True) -> tuple[Finding, ...]:
-    """Findings of hits: with line and column, without what the file's own `comments` allow with a reason."""
+def placed(path: str, text: str, hits: Iterator[Hit], *, kind: Kind | None = None) -> tuple[Finding, ...]:
+    """Findings of hits: with line and column; without what comments of that kind allow with a reason."""
     source = Source(path, text)
-    allowed = _allowed(text, source) if comments else {}
+    excused = allowed(text, source, kind) if kind else {}
     findings = [_finding(source, hit) for hit in hits]
-    kept = [f for f in findings if not (allowed.get(f.line, {}).get(f.rule) or allowed.get(f.line - 1, {}).get(f.rule))]
-    for line, rules in allowed.items():
+    kept = [f for f in findings if not (excused.get(f.line, {}).get(f.rule) or excused.get(f.line - 1, {}).get(f.rule))]
+    for line, rules in excused.items():
         for rule, reason in rules.items():
             if not reason:
                 at = source.text.find("builder-audit", sum(len(x) for x in text.splitlines(True)[: line - 1]))
                 kept.append(_finding(source, Hit(rule="AUDIT001", at=max(at, 0), seen=f"allow {rule}")))
     return by_place(kept)
-
-
-def _allowed(text: str, source: Source) -> dict[int, dict[str, str]]:
-    """By line: the rules that are allowed there, and why. A line of its own speaks for the next one."""
-    found: dict[int, dict[str, str]] = {}
-    for match in ALLOW.finditer(text) if "builder-audit" in text else ():
-        line, _ = source.place(match.start())
-        rules = re.split(r"\s*,\s*", match[1])
-        found.setdefault(line, {}).update(dict.fromkeys(rules, match[2].strip(" \t*/->")))
-    return found
 
 
 def _finding(source: Source, hit: Hit) -> Finding:
