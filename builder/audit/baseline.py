@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from builder.audit.finding import Finding
 from builder.errors import BuilderError
 
+Named = Callable[[str], str]
+"""A finding's path as a baseline has it, however the user spelled it: relative to the baseline's folder."""
 
-def fingerprint(finding: Finding) -> str:
+
+def fingerprint(finding: Finding, named: Named = str) -> str:
     """The same for the same finding further up or down in its file."""
-    parts = (finding.rule, finding.path, finding.seen)
+    parts = (finding.rule, named(finding.path), finding.seen)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def baseline_text(findings: Iterable[Finding]) -> str:
+def baseline_text(findings: Iterable[Finding], named: Named = str) -> str:
     """The file: for a person to read, and how often each finding is there."""
-    counts = Counter((fingerprint(f), f.rule, f.path, f.seen) for f in findings)
+    counts = Counter((fingerprint(f, named), f.rule, named(f.path), f.seen) for f in findings)
     entries = [
         {"fingerprint": mark, "rule": rule, "path": path, "seen": seen, "count": count}
         for (mark, rule, path, seen), count in sorted(counts.items(), key=lambda item: (item[0][2], item[0][1:]))
@@ -41,11 +44,11 @@ def baseline_counts(text: str, where: str) -> Counter[str]:
         ) from error
 
 
-def new_findings(findings: Iterable[Finding], known: Counter[str]) -> tuple[Finding, ...]:
+def new_findings(findings: Iterable[Finding], known: Counter[str], named: Named = str) -> tuple[Finding, ...]:
     """Those that the baseline does not have; of equal ones as many as there are more."""
     left, kept = Counter(known), []
     for finding in findings:
-        mark = fingerprint(finding)
+        mark = fingerprint(finding, named)
         if left[mark] > 0:
             left[mark] -= 1
         else:

@@ -24,8 +24,10 @@ _PIP_INDEX: Final = ("-i", "--index-url", "--extra-index-url", "--index", "--def
 _RUNNING: Final = ("poetry", "pdm", "pipenv", "hatch", "rye", "pixi", "uv")
 """`poetry run COMMAND`."""
 
+_ENGINES: Final = ("docker", "podman", "nerdctl", "kubectl")
+
 _RUNNERS: Final = (
-    *("find", "ssh", "retry", "docker", "podman", "nerdctl", "kubectl"),
+    *("find", "ssh", "retry", *_ENGINES),
     *("chroot", "gosu", "watch", "parallel", "flock", "srun"),
 )
 
@@ -37,8 +39,10 @@ def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
         return
     name = program(words)
     if name in _RUNNERS:  # the command that they run stands somewhere behind
-        inner = next((i for i in range(1, len(words)) if program(words[i:]) in PROGRAMS), len(words))
-        yield from command_hits(script, words[inner:])
+        starts = (
+            i for i in range(1, len(words)) if program(words[i:]) in PROGRAMS and _may_start(name, words[i - 1].text)
+        )
+        yield from command_hits(script, words[next(starts, len(words)) :])
     if name in _RUNNING and "run" in [w.text for w in words[1:3]]:
         inner = next((i for i in range(2, len(words)) if program(words[i:]) in (*PROGRAMS, "python")), len(words))
         yield from command_hits(script, words[inner:])
@@ -48,7 +52,16 @@ def command_hits(script: Fragment, words: Words) -> Iterator[Hit]:
         yield from reader(script, words)
 
 
+def _may_start(runner: str, before: str) -> bool:
+    """Whether a command may begin behind that word: `docker run x pytest -k curl` names a test, and runs none."""
+    if runner == "find":
+        return before in ("-exec", "-execdir", "-ok", "-okdir")
+    return runner not in _ENGINES or not before.startswith("-") or before == "--"
+
+
 def _curl(script: Fragment, words: Words) -> Iterator[Hit]:
+    if urls.all_loopback(w.text for w in words[1:]):
+        return
     skip = False
     for word in words[1:]:
         if skip:
@@ -84,6 +97,8 @@ _CHECK_OFF = re.compile(r"check_?certificate\s*=\s*(off|0|no)", re.IGNORECASE)
 
 
 def _wget(script: Fragment, words: Words) -> Iterator[Hit]:
+    if urls.all_loopback(w.text for w in words[1:]):
+        return
     for i, word in enumerate(words):
         # getopt takes any beginning that is no other option's [1.21, measured]
         if word.text.startswith("--no-ch") and "--no-check-certificate".startswith(word.text.partition("=")[0]):
@@ -105,7 +120,8 @@ def _conda(script: Fragment, words: Words) -> Iterator[Hit]:
                 at = found.start(1) if word.text != "--insecure" and found else 0
                 yield hit(script, "CONDA006", (word,), _cut(script, word, at) if at else without(script, (word,)))
     if name != "conda":
-        yield from flags(script, words, "MAMBA001", ("--offline",))
+        # no fix: without it the command would go online
+        yield from (hit(script, "MAMBA001", (w,)) for w in words[1:] if w.text == "--offline")
         for option, value in valued(words, ("--ssl-verify",)):
             if value.text.strip("<>").lower() in ("false", "0", "no"):
                 yield hit(script, "CONDA006", option, without(script, option))
@@ -176,6 +192,8 @@ _SSL_VERIFY = re.compile(r"http\.(\S+\.)?sslverify", re.IGNORECASE)
 
 
 def _git(script: Fragment, words: Words) -> Iterator[Hit]:
+    if any(re.match(r"--(get|unset)", w.text) for w in words):
+        return
     for i, word in enumerate(words[:-1]):
         after = words[i + 1]
         key, _, value = after.text.partition("=")

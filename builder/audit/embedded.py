@@ -46,7 +46,7 @@ _FORMS: Final = {
     ),
     Kind.JENKINS: _patterns(
         r"^(?!\s*//).*?\bsh[ \t]*\(?\s*(?:script:\s*)?(?P<quote>'''|\"\"\"|'|\")(?P<script>(?:.|\n)*?)(?P=quote)",
-        r"^\s*(?P<name>[A-Z][A-Z0-9_]*)[ \t]*=[ \t]*['\"](?P<value>[^'\"\n]*)",
+        r"(?:^|[{;])\s*(?P<name>[A-Z][A-Z0-9_]*)[ \t]*=[ \t]*['\"](?P<value>[^'\"\n]*)",
     ),
     Kind.VAGRANT: _patterns(
         r"<<[-~]?['\"]?(?P<tag>[A-Z]\w*)['\"]?.*\n(?P<script>(?:.|\n)*?)^[ \t]*(?P=tag)\b",

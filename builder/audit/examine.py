@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from builder.audit import settings, urls
+from builder.audit.allowed import allowed
 from builder.audit.condarc_hits import condarc_hits
 from builder.audit.dockerfile import dockerfile_hits
 from builder.audit.embedded import EMBEDDED, embedded_hits
 from builder.audit.finding import Finding, Hit, by_place
 from builder.audit.kinds import Kind, kind_of
+from builder.audit.notebook import notebook_hits
 from builder.audit.parse import refusal
 from builder.audit.pythonfile import python_hits
 from builder.audit.rules import RULES
@@ -20,16 +22,17 @@ from builder.audit.surroundings import ANYWHERE, Surroundings
 from builder.audit.suspicion import suspicious
 from builder.audit.text import Fragment, Source
 from builder.audit.yamlfile import yaml_hits
+from builder.masking import masked
 
-ALLOW: Final = re.compile(r"builder-audit:\s*allow\s+([A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)[ \t]*([^\r\n]*)")
 LARGEST: Final = 1 << 20
 """Bytes; what is larger is no configuration and no script that a person wrote."""
 
 _UNFIXABLE: Final = ("CONDA002", "CONDA005", "CONDA012", "CA001", "CA002", "URL001")
-_PYTHON_WORDS: Final = ("False", "_create_unverified_context", "CERT_NONE", "environ")
-_PYTHON: Final = re.compile(
-    r"(?:verify|verify_ssl|ssl|check_hostname)\s*=\s*False|_create_unverified_context|CERT_NONE|environ\W+[A-Z_]*"
-    r"(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)"
+_PYTHON: Final = (
+    (("False",), re.compile(r"(?:verify|verify_ssl|ssl|check_hostname)['\"]?\s*[=:]\s*False")),
+    (("environ", "putenv"), re.compile(r"(?:SSL|TLS|HTTPSVERIFY|INSECURE|TRUSTED|STRICT|INDEX|CHANNEL)")),
+    (("curl", "conda", "mamba"), re.compile(r"(?<![\w-])-(?:[a-zA-Z]*k\b|-insec)")),
+    (("_create_unverified_context", "CERT_NONE", "--no-ch", "--trusted-host", "ssl_verify", "sslVerify"), None),
 )
 """What has none of these has no finding: most Python files of a tree are done without being parsed."""
 
@@ -41,7 +44,7 @@ def examine(path: str, text: str, *, kind: Kind | None = None, around: Surroundi
         return ()
     # npm and git pass a byte order mark by [measured]
     whole = Fragment(text[1:], (0,), (1,)) if text.startswith("\ufeff") else Fragment(text)
-    return placed(path, text, _hits(whole, path, kind, around, depth=0), comments=around.comments)
+    return placed(path, text, _hits(whole, path, kind, around, depth=0), kind=kind if around.comments else None)
 
 
 def may_matter(path: str, content: bytes) -> bool:
@@ -54,31 +57,22 @@ def may_matter(path: str, content: bytes) -> bool:
 
 
 def _may_matter(text: str) -> bool:
-    return "builder-audit" in text or (any(w in text for w in _PYTHON_WORDS) and _PYTHON.search(text) is not None)
+    found = (p is None or p.search(text) for words, p in _PYTHON if any(w in text for w in words))
+    return "builder-audit" in text or any(found)
 
 
-def placed(path: str, text: str, hits: Iterator[Hit], *, comments: bool = True) -> tuple[Finding, ...]:
-    """Findings of hits: with line and column, without what the file's own `comments` allow with a reason."""
+def placed(path: str, text: str, hits: Iterator[Hit], *, kind: Kind | None = None) -> tuple[Finding, ...]:
+    """Findings of hits: with line and column; without what comments of that kind allow with a reason."""
     source = Source(path, text)
-    allowed = _allowed(text, source) if comments else {}
+    excused = allowed(text, source, kind) if kind else {}
     findings = [_finding(source, hit) for hit in hits]
-    kept = [f for f in findings if not (allowed.get(f.line, {}).get(f.rule) or allowed.get(f.line - 1, {}).get(f.rule))]
-    for line, rules in allowed.items():
+    kept = [f for f in findings if not (excused.get(f.line, {}).get(f.rule) or excused.get(f.line - 1, {}).get(f.rule))]
+    for line, rules in excused.items():
         for rule, reason in rules.items():
             if not reason:
                 at = source.text.find("builder-audit", sum(len(x) for x in text.splitlines(True)[: line - 1]))
                 kept.append(_finding(source, Hit(rule="AUDIT001", at=max(at, 0), seen=f"allow {rule}")))
     return by_place(kept)
-
-
-def _allowed(text: str, source: Source) -> dict[int, dict[str, str]]:
-    """By line: the rules that are allowed there, and why. A line of its own speaks for the next one."""
-    found: dict[int, dict[str, str]] = {}
-    for match in ALLOW.finditer(text) if "builder-audit" in text else ():
-        line, _ = source.place(match.start())
-        rules = re.split(r"\s*,\s*", match[1])
-        found.setdefault(line, {}).update(dict.fromkeys(rules, match[2].strip(" \t*/->")))
-    return found
 
 
 def _finding(source: Source, hit: Hit) -> Finding:
@@ -100,7 +94,7 @@ def _finding(source: Source, hit: Hit) -> Finding:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(urls.masked(text).split())
+    line = " ".join(masked(text).split())
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     return clean if len(clean) <= 200 else clean[:199] + "\N{HORIZONTAL ELLIPSIS}"
 
@@ -118,33 +112,35 @@ def _hits(text: Fragment, path: str, kind: Kind, around: Surroundings, *, depth:
 
 
 def _read(text: Fragment, path: str, kind: Kind, around: Surroundings, written: Reader) -> Iterator[Hit]:
-    hits: Iterator[Hit] = iter(())
     match kind:
         case Kind.CONDARC:
-            hits = condarc_hits(text, path, around)
+            yield from condarc_hits(text, path, around)
         case Kind.PIP:
-            hits = settings.pip_conf(text, around)
+            yield from settings.pip_conf(text, around)
         case Kind.GIT:
-            hits = settings.gitconfig(text, around)
-        case Kind.DOCKERFILE:
-            hits = dockerfile_hits(text, written)
-        case Kind.SHELL:
-            hits = script_hits(text, written)
-        case _ if kind in EMBEDDED:
-            hits = embedded_hits(text, kind, written)
+            yield from settings.gitconfig(text, around)
         case Kind.YAML:
-            hits = yaml_hits(text, path, written)
-        case Kind.PYTHON:
-            hits = python_hits(text)
+            yield from yaml_hits(text, path, written)
+        case _ if kind in EMBEDDED:
+            yield from embedded_hits(text, kind, written)
+        case _ if kind in _WRITING:
+            yield from _WRITING[kind](text, written)
         case _:
-            hits = _SIMPLE[kind](text)
-    yield from hits
+            yield from _SIMPLE[kind](text)
     if kind in _LINEWISE and _is_asked(kind, text.text) and (refused := refusal(kind, text.text)):
         yield refused.hit(text)
 
 
 _LINEWISE: Final = (Kind.DAEMON, Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES)
 """Read line by line though there is a parser for them: it has no places."""
+
+_WRITING: Final[dict[Kind, Callable[[Fragment, Reader], Iterator[Hit]]]] = {
+    Kind.DOCKERFILE: dockerfile_hits,
+    Kind.SHELL: script_hits,
+    Kind.PYTHON: python_hits,
+    Kind.NOTEBOOK: notebook_hits,
+}
+"""What may write files."""
 
 _SIMPLE: Final = {
     Kind.REQUIREMENTS: settings.requirements,

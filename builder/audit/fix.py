@@ -13,7 +13,7 @@ from builder.audit.finding import Edit, Finding
 from builder.audit.kinds import Kind, kind_of
 from builder.audit.parse import refusal
 from builder.audit.surroundings import ANYWHERE, Surroundings
-from builder.audit.urls import masked
+from builder.masking import masked
 
 _ROUNDS: Final = 10  # one edit may uncover another: two addresses in one word
 _UNREADABLE: Final = ("CONDA002", "CONDA003", "AUDIT002")

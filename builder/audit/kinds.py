@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 
@@ -40,6 +41,7 @@ class Kind(str, Enum):
     SHELL = "shell"
     YAML = "yaml"
     PYTHON = "python"
+    NOTEBOOK = "notebook"
 
 
 _PATTERNS: Final = tuple(
@@ -81,17 +83,22 @@ _PATTERNS: Final = tuple(
         (Kind.SHELL, r"/etc/bash\.bashrc$"),
         (Kind.YAML, r"\.ya?ml$|(^|/)(package|\.?devcontainer)\.json$"),
         (Kind.PYTHON, r"\.pyi?$"),
+        (Kind.NOTEBOOK, r"\.ipynb$"),
     )
 )
 
 _SHEBANG = re.compile(rb"#!\s*\S*?(?:/env(?:\s+-S)?\s+)?/?(?:\S*/)?(sh|bash|dash|zsh|ksh|ash|python[\d.]*)\b")
 
 
+@lru_cache(maxsize=4096)
+def _by_name(path: str) -> Kind | None:
+    return next((kind for kind, pattern in _PATTERNS if pattern.search(path)), None)
+
+
 def kind_of(path: str, head: bytes = b"") -> Kind | None:
     """How to read it; None for a file that nobody here reads. `head` tells scripts without a suffix."""
-    for kind, pattern in _PATTERNS:
-        if pattern.search(path):
-            return kind
+    if kind := _by_name(path):
+        return kind
     if found := _SHEBANG.match(head.removeprefix(b"\xef\xbb\xbf")):
         return Kind.PYTHON if found[1].startswith(b"python") else Kind.SHELL
     return None
@@ -99,6 +106,6 @@ def kind_of(path: str, head: bytes = b"") -> Kind | None:
 
 CONFIGURATION: Final = frozenset(Kind) - {
     *(Kind.DOCKERFILE, Kind.MAKEFILE, Kind.JUSTFILE, Kind.TOX, Kind.JENKINS, Kind.VAGRANT),
-    *(Kind.YAML, Kind.PYTHON, Kind.PYPROJECT),
+    *(Kind.YAML, Kind.PYTHON, Kind.NOTEBOOK, Kind.PYPROJECT),
 }
 """Kinds that take effect by where they lie, in an image or on a host."""

@@ -18,6 +18,7 @@ APT_UNSIGNED: Final = re.compile(
 
 
 def apt(script: Fragment, words: Words) -> Iterator[Hit]:
+    """Verification and signatures switched off by a flag or `-o`."""
     yield from flags(
         script,
         words,
@@ -38,6 +39,7 @@ def apt(script: Fragment, words: Words) -> Iterator[Hit]:
 
 
 def dnf(script: Fragment, words: Words) -> Iterator[Hit]:
+    """The same, by a flag or `--setopt`."""
     yield from flags(script, words, "DNF002", ("--nogpgcheck", "--no-gpgchecks"))
     for option, value in valued(words, ("--setopt",)):
         key, _, given = value.text.rpartition("=")

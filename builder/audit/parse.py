@@ -44,7 +44,7 @@ def yaml_documents(text: str) -> list[Any]:
     if _COMMENT.search(text):
         attempts.append((_COMMENT.sub(lambda found: " " * len(found[0]), text), False))
     if _ACTION.search(text):
-        attempts.append((untemplated(text), False))
+        attempts += [(untemplated(text), False), (untemplated(text), True)]
     for attempt, pure in attempts:
         try:
             return [d for d in YAML(typ="safe", pure=pure).compose_all(attempt) if d is not None]
@@ -108,6 +108,7 @@ _PARSERS: Final[dict[Kind, Callable[[str], object]]] = {
     Kind.PYTHON: python_tree,
     Kind.DAEMON: json_value,
     Kind.CONDA_STATE: json_value,
+    Kind.NOTEBOOK: json_value,
     **dict.fromkeys((Kind.UV, Kind.PYPROJECT, Kind.CARGO, Kind.REGISTRIES), toml_table),
 }
 

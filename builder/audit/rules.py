@@ -111,7 +111,7 @@ _RULES: Final = (
     ),
     Rule(
         "URL001",
-        "a password or token in an address",
+        "a password or token where everybody reads it",
         _ERROR,
         "it is in the repository's history, the image's layers and every log that shows the address",
         "revoke it; put credentials into .netrc, a keyring or a build secret",

@@ -32,12 +32,14 @@ def _line(rule: str, pattern: str, *, removable: bool = True, wins: str = "") ->
     return Line(rule, re.compile(pattern, re.IGNORECASE), removable, wins)
 
 
-NPMRC: Final = (
-    _line(
-        "NPM001", rf"\s*strict-ssl\s*[=\s]\s*{_OFF}\s*([;#].*)?$", wins="npm_config_strict_ssl and --strict-ssl beat it"
-    ),
+_STRICT: Final = rf"\s*['\"]?strict-ssl['\"]?\s*[=\s]\s*{_OFF}\s*([;#].*)?$"
+NPMRC: Final = (_line("NPM001", _STRICT, wins="npm_config_strict_ssl and --strict-ssl beat it"),)
+NPM_LOGIN: Final = _line("URL001", r"(//\S+:)?_(authToken|auth|password)\s*=\s*['\"]?[^\s'\"$]{8,}", removable=False)
+YARNRC_YML: Final = (
+    _line("NPM001", rf"enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),
+    # below `networkSettings` it may be all that a host has
+    _line("NPM001", rf"\s+enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$", removable=False),
 )
-YARNRC_YML: Final = (_line("NPM001", rf"\s*enableStrictSsl\s*:\s*{_OFF}\s*(#.*)?$"),)
 CURLRC: Final = (
     _line("CURL001", r"\s*(--)?(proxy-)?insecure\b"),
     _line("CURL001", r"\s*-(?-i:k)\s*(#.*)?$"),
@@ -142,7 +144,7 @@ def gitconfig(text: Fragment, around: Surroundings) -> Iterator[Hit]:
 
 def npmrc(text: Fragment) -> Iterator[Hit]:
     """.npmrc and .yarnrc."""
-    yield from line_hits(text, NPMRC)
+    yield from line_hits(text, (*NPMRC, NPM_LOGIN))
     yield from _addresses(text, _REGISTRY, "NPM002")
 
 
@@ -180,7 +182,7 @@ def apt_conf(text: Fragment) -> Iterator[Hit]:
     """apt.conf: `Acquire::https::Verify-Peer "false";`, nested in braces or not; comments are `//` and `#`."""
     scope: list[str] = []
     bare = re.sub(r"/\*.*?\*/|(?<![:\w\"])//[^\n]*|^\s*#[^\n]*", _blank, text.text, flags=re.DOTALL | re.MULTILINE)
-    for found in re.finditer(r"([\w:.-]+)\s*(?:\"([^\"]*)\"\s*;|(\{))|(\})", bare):
+    for found in re.finditer(r"([\w:.-]+)\s*(?:(\"[^\"]*\"|(?<=\s)[\w.-]+)\s*;|(\{))|(\})", bare):
         if found[4]:
             del scope[-1:]
         elif found[3]:
@@ -191,7 +193,7 @@ def apt_conf(text: Fragment) -> Iterator[Hit]:
             rule = rule or ("APT002" if APT_UNSIGNED.fullmatch(name) and is_true(found[2]) else "")
             if rule:
                 edits = text.edit(*found.span())
-                yield Hit(rule=rule, at=text.at(found.start()), seen=f'{name} "{found[2]}"', edits=edits)
+                yield Hit(rule=rule, at=text.at(found.start()), seen=f"{name} {found[2]}", edits=edits)
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from builder.audit.finding import Hit
 from builder.audit.text import Fragment
+from builder.masking import TOKEN
 
 HTTPS_HOSTS: Final = (
     "mirrors.tuna.tsinghua.edu.cn",
@@ -43,9 +44,9 @@ DEAD_HOSTS: Final = {
 """Names that went out of service, and what took their place. Recalled, not measured: no such host can be asked here."""
 
 _URL = re.compile(r"(?:sparse\+|git\+)?(?:https?|ftp)://[^\s'\"<>|;,\]\[(){}\\`]+", re.IGNORECASE)
+_HOST = re.compile(r"(?:https?://(?:[^/@\s]*@)?(\[[^\]]*\]|[^/:?#\s]+))", re.IGNORECASE)
 _TOKEN = re.compile(r"/t/([A-Za-z0-9][A-Za-z0-9-]{7,})(?=/|$)")
 _FREE = re.compile(r"(?:^|/)pkgs/free/?$", re.IGNORECASE)
-_LOGIN = re.compile(r"(://[^/@:\s]*:)([^/@\s]+)(@)")
 
 
 def split(url: str) -> SplitResult | None:
@@ -64,14 +65,15 @@ def is_plain(url: str) -> bool:
     return parts is not None and parts.scheme.lower() == "http" and not _is_loopback(parts.hostname or "")
 
 
+def all_loopback(words: Iterable[str]) -> bool:
+    """True where the addresses among the words are all of this very machine, and there is one."""
+    hosts = [found[1] for word in words if (found := _HOST.match(word))]
+    return bool(hosts) and all(_is_loopback(host.strip("[]")) for host in hosts)
+
+
 def is_free(channel: str) -> bool:
     """True for the channel `pkgs/free`, under whatever host."""
     return bool(_FREE.search(channel.strip().split("?")[0])) or channel.strip() == "free"
-
-
-def masked(text: str) -> str:
-    """The text without its passwords and tokens: a report is read by many."""
-    return _TOKEN.sub("/t/***", _LOGIN.sub(r"\1***\3", text))
 
 
 def plain(text: Fragment, rule: str, wins: str = "") -> Iterator[Hit]:
@@ -105,7 +107,11 @@ def _has_secret(url: str) -> bool:
         return False
     password = parts.password or ""
     literal = bool(password) and not re.search(r"[$%{<*]", password) and password.strip("*xX") != ""
-    return literal or bool(_TOKEN.search(parts.path) and "*" not in parts.path)
+    return (
+        literal
+        or TOKEN.match(parts.username or "") is not None
+        or bool(_TOKEN.search(parts.path) and "*" not in parts.path)
+    )
 
 
 def _is_loopback(host: str) -> bool:

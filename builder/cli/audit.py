@@ -185,11 +185,12 @@ def _conda_document(effective: Effective) -> dict[str, Any]:
 
 
 def _write(path: Path, outcome: Outcome) -> None:
+    from builder.adapters.audit.run import named_from
     from builder.audit.baseline import baseline_text
     from builder.errors import DiskError
 
     try:
-        path.write_text(baseline_text(outcome.findings), encoding="utf-8", errors="replace")
+        path.write_text(baseline_text(outcome.findings, named_from(path)), encoding="utf-8", errors="replace")
     except OSError as error:
         raise DiskError("cannot write the baseline", where=str(path), seen=str(error)) from error
     print(f"{path}: {len(outcome.findings)} findings; pass them by with --baseline {path}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.adapters.audit.files import Text, texts, write_back
 from builder.adapters.audit.host import HostFiles, conda_roots
-from builder.audit.baseline import baseline_counts, new_findings
+from builder.audit.baseline import Named, baseline_counts, new_findings
 from builder.audit.conda_effective import Effective
 from builder.audit.dockerfile import copied_files
 from builder.audit.examine import examine
@@ -85,7 +85,7 @@ def run_audit(asked: Asked, progress: Progress) -> Outcome:
             write_back(mended.path, mended.before, mended.after)
         gone = {f for mended in fixed for f in mended.gone}
         findings = [f for f in findings if f not in gone]
-    new = new_findings(by_place(findings), known)
+    new = new_findings(by_place(findings), known, named_from(asked.baseline) if asked.baseline else str)
     return Outcome(findings=new, known=len(by_place(findings)) - len(new), files=files, conda=conda, fixed=tuple(fixed))
 
 
@@ -185,6 +185,19 @@ def _host_fixes(audited: Audited) -> Iterator[Fixed]:
         mended = fix(path, data.decode("utf-8", "surrogateescape"), found, kind=kind)
         if mended.before != mended.after:
             yield mended
+
+
+def named_from(baseline: Path) -> Named:
+    """How that baseline names a file: from its own folder; what is no file of this machine keeps its name."""
+    folder = baseline.resolve().parent
+
+    def named(path: str) -> str:
+        file = Path(path)
+        whole = file.resolve()
+        ours = file.is_file() and (not file.is_absolute() or whole.is_relative_to(folder))
+        return Path(os.path.relpath(whole, folder)).as_posix() if ours else path
+
+    return named
 
 
 def _baseline(path: Path | None) -> Counter[str]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from rule_examples import Example
+
+
+def _notebook(*lines: str) -> str:
+    return json.dumps({"cells": [{"cell_type": "code", "source": lines}]})
+
 
 FORMS: tuple[tuple[str, Example], ...] = (
     ("PIP001", Example("dev-requirements.txt", "--trusted-host a\n")),
@@ -14,6 +21,10 @@ FORMS: tuple[tuple[str, Example], ...] = (
     ("GIT001", Example(".git/config", "[http]\n\tsslVerify = false\n", "2:2")),
     ("GIT001", Example(".gitconfig", "\ufeff[http]\n\tsslVerify = false\n", "2:2")),
     ("APT001", Example("apt.conf.d/99x", 'Acquire::https::Verify-Peer "false";\n')),
+    ("NPM001", Example(".yarnrc", '"strict-ssl" false\n')),
+    ("APT001", Example("apt.conf.d/99x", "Acquire::https::Verify-Peer false;\n")),
+    ("GIT001", Example("Jenkinsfile", "environment { GIT_SSL_NO_VERIFY = '1' }\n", "1:15")),
+    ("CURL001", Example("chart/x.yaml", "{{- if .x }}\ncommand: [curl, -k, https://h]\n{{- end }}\n", "2:17")),
     ("NPM001", Example(".npmrc", "strict-ssl=false ; slow proxy\n")),
     ("NPM001", Example(".npmrc", "\ufeffstrict-ssl=false\n", "1:2")),
     ("CURL001", Example(".curlrc", "-sk\n")),
@@ -44,6 +55,20 @@ FORMS: tuple[tuple[str, Example], ...] = (
     ("TLS001", Example("a.sh", "aws --no-verify-ssl s3 ls\n", "1:5")),
     ("TLS001", Example("a.sh", "helm repo add x https://h --insecure-skip-tls-verify\n", "1:27")),
     ("TLS001", Example("a.sh", "kubectl --insecure-skip-tls-verify=true get pods\n", "1:9")),
+    ("PY001", Example("x.py", "s = requests.Session()\ns.verify = False\n", "2:1")),
+    ("PY001", Example("x.py", "requests.get(u, **{'verify': False})\n")),
+    ("NODE001", Example("x.py", "os.environ.setdefault('NODE_TLS_REJECT_UNAUTHORIZED', '0')\n")),
+    ("NODE001", Example("x.py", "os.environ.update({'A': '1', 'NODE_TLS_REJECT_UNAUTHORIZED': '0'})\n")),
+    ("CURL001", Example("x.py", "subprocess.run(['curl', '-k', url], check=True)\n", "1:16")),
+    ("CURL001", Example("x.py", "os.system('curl -k https://x')\n", "1:11")),
+    ("PIP001", Example("x.py", "check_call([sys.executable, '-m', 'pip', 'install', '--trusted-host', h])\n", "1:12")),
+    ("CURL001", Example("x.ipynb", _notebook("x = 1\n", '!curl -k "u"'), "1:63")),
+    ("PIP001", Example("x.ipynb", _notebook("%pip install --trusted-host h x"), "1:59")),
+    ("PY001", Example("x.ipynb", _notebook("%time x\n", "get(u, verify=False)"), "1:59")),
+    ("CURL001", Example("x.ipynb", _notebook("%%bash\n", "curl -k u"), "1:63")),
+    ("NODE001", Example("x.ipynb", _notebook("%env NODE_TLS_REJECT_UNAUTHORIZED=0"), "1:51")),
+    ("CURL001", Example("a.sh", "curl -k https://localhost https://h.example\n", "1:6")),
+    ("CURL001", Example("a.sh", "kubectl exec x -- curl -k u\n", "1:24")),
     ("WGET001", Example("Dockerfile", 'CMD ["/bin/sh","-c","set -e; wget --no-check-certificate u/[x],y"]\n', "1:35")),
     ("CURL001", Example("Dockerfile", 'RUN ["curl","-k","-H","Accept: text","https://h/x?a&b"]\n', "1:14")),
     ("CURL001", Example("Dockerfile", 'RUN ["bash","-c","curl -k \\"https://h/x\\""]\n', "1:24")),
@@ -69,6 +94,15 @@ FORMS: tuple[tuple[str, Example], ...] = (
 )
 
 LIKE: tuple[Example, ...] = (
+    Example(
+        "a.sh",
+        "curl -fk https://127.0.0.1:8443/x; curl -k https://localhost; wget --no-check-certificate https://[::1]/\n",
+    ),
+    Example("a.sh", "docker run x pytest -k curl -k; find . -name wget --no-check-certificate\n"),
+    Example("a.sh", "git config --get http.sslVerify false; git config --unset http.sslVerify false\n"),
+    Example("x.ipynb", '{"cells": [{"cell_type": "markdown", "source": ["!curl -k u"]}, {"cell_type": "raw"}]}'),
+    Example("x.py", "self.verify = False\nlog('curl -k')\nsubprocess.run(['echo', 'curl', '-k'])\n"),
+    Example("x.py", "os.environ.setdefault('NODE_TLS_REJECT_UNAUTHORIZED', '1')\nos.environ.update(A='1')\n"),
     Example("a.sh", "curl --include --interface x u; wget --no-clobber u; conda install -c k -n k x\n"),
     Example("a.sh", 'ARGS=(-k -L)\nsort "${ARGS[@]}" x; curl "${OTHER[@]}" u\n'),
     Example("a.sh", "GIT_CONFIG_KEY_0=http.sslVerify GIT_CONFIG_VALUE_0=true git clone u\n"),

@@ -72,6 +72,9 @@ BROKEN: dict[str, tuple[Example, ...]] = {
     "URL001": (
         Example("pip.conf", "[global]\nindex-url = https://me:hunter2@pypi.example/simple\n", "2:13"),
         Example(".condarc", "channels:\n  - https://conda.example/t/ab-1234-5678/team\n", "2:5"),
+        Example("a.sh", "git clone https://ghp_abcdefgh1234@git.example/x\n", "1:11"),
+        Example("a.sh", "git clone https://u:s3cret@x@git.example/x\n", "1:11"),
+        Example(".npmrc", "//n.example/:_authToken=npm_abcdefgh1234\n"),
         Example("a.sh", "git clone https://bot:ghp_abc@git.example/x\n", "1:11"),
         Example("Dockerfile", "FROM x\nRUN pip install -i https://u:s3cret@p.example/simple x\n", "2:20"),
     ),
@@ -283,6 +286,7 @@ SOUND: tuple[Example, ...] = tuple(
         ("pip.conf", "[global]\n# trusted-host = a\nindex-url = https://p.example/simple\n; trusted-host=b\n"),
         ("requirements.txt", "# --trusted-host a\nrequests==2 # -i http://x\nx @ https://h.example/x.whl\n"),
         (".gitconfig", "[http]\n\tsslVerify = true\n\t# sslVerify = false\n[core]\n\tsslVerify = false\n"),
+        (".npmrc", "//n.example/:_authToken=${NPM_TOKEN}\n"),
         (".npmrc", "# strict-ssl=false\nstrict-ssl=true\nregistry=https://n.example/\n"),
         (".curlrc", "# insecure\nsilent\n"),
         ("wgetrc", "# check_certificate = off\ncheck_certificate = on\n"),

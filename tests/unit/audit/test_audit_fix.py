@@ -74,6 +74,12 @@ def mended(path: str, text: str, around: Surroundings = Surroundings()) -> str: 
         ("c.yml", "args:\n  - sh\n  - -c\n  - curl -k u\n", "args:\n  - sh\n  - -c\n  - curl u\n"),
         ("c.yml", "args: [curl, -fsk, u]\n", "args: [curl, -fs, u]\n"),
         ("c.yml", "run: curl -k\n", "run: curl\n"),
+        (
+            ".yarnrc.yml",
+            'enableStrictSsl: false\nnetworkSettings:\n  "*.h":\n    enableStrictSsl: false\n',
+            'networkSettings:\n  "*.h":\n    enableStrictSsl: false\n',
+        ),
+        ("a.sh", "mamba install --offline x\n", "mamba install --offline x\n"),
         ("a.sh", "export PIP_OPTS='--trusted-host a --trusted-host b -q'\n", "export PIP_OPTS='-q'\n"),
     ],
 )

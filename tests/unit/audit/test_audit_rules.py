@@ -10,7 +10,9 @@ from rule_examples import BROKEN, SOUND
 from tests_root import ROOT
 
 from builder.audit.examine import examine
+from builder.audit.machine import environment_findings
 from builder.audit.rules import RULES
+from builder.audit.surroundings import ANYWHERE
 from builder.audit.variables import INDEXES, WATCHED
 
 CASES = [*((rule, example) for rule, examples in BROKEN.items() for example in examples), *FORMS]
@@ -64,7 +66,7 @@ def test_rules_read_well():
 def test_passwords_and_tokens_never_reach_a_report():
     for example in BROKEN["URL001"]:
         told = " ".join(f.seen + f.wins for f in examine(example.path, example.text))
-        assert not re.search(r"hunter2|ab-1234-5678|ghp_abc|s3cret", told)
+        assert not re.search(r"hunter2|ab-1234-5678|ghp_abc|s3cret|abcdefgh", told)
         assert "***" in told
 
 
@@ -74,6 +76,24 @@ def test_an_exception_with_a_reason_holds_for_its_line_and_the_next():
     assert examine("a.sh", same) == ()
     assert examine("a.sh", above) == ()
     assert [f.rule for f in examine("a.sh", above + "curl -k https://y\n")] == ["CURL001"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.sh", "curl -k 'https://x # builder-audit: allow CURL001 a string says so'\n"),
+        ("a.sh", "curl -k https://x; echo builder-audit: allow CURL001 a word says so\n"),
+        ("x.py", 'a = """\n# builder-audit: allow PY001 a string says so\n"""; requests.get(u, verify=False)\n'),
+        ("daemon.json", '{"insecure-registries": ["# builder-audit: allow DOCKER001 x"]}\n'),
+    ],
+)
+def test_an_exception_in_a_string_holds_nothing(path, text):
+    assert [f.severity.value for f in examine(path, text) if f.rule != "AUDIT001"] != []
+
+
+def test_a_variable_does_not_excuse_itself():
+    value = "-k # builder-audit: allow CURL001 it says so"
+    assert [f.rule for f in environment_findings({"CURL_OPTS": value}, "ENV", ANYWHERE)] == ["CURL001"]
 
 
 def test_an_exception_for_another_rule_holds_nothing():

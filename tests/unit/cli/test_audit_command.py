@@ -120,6 +120,13 @@ def test_a_baseline_is_written_and_then_passes_what_it_knows_by(tree):
     assert (done.exit_code, done.stdout) == (0, "nothing found in 3 files; 2 known from the baseline\n")
 
 
+def test_a_baseline_knows_a_file_however_its_path_is_spelled(tree):
+    audit(tree, "--write-baseline", "b.json")
+    whole = audit(tree, str(tree), "--baseline", "b.json")
+    above = audit(tree.parent, tree.name, "--baseline", f"{tree.name}/b.json")
+    assert [done.stdout for done in (whole, above)] == ["nothing found in 3 files; 2 known from the baseline\n"] * 2
+
+
 def test_rules_are_listed():
     shown = audit(Path.cwd(), "--rules").stdout
     assert "CONDA001" in shown
