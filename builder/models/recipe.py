@@ -107,8 +107,7 @@ class Conda(Model):
     """A conda installation at `/opt/conda`, and an environment named as the recipe with the recipe's Python."""
 
     installer: Literal["miniconda", "miniforge"] = "miniforge"
-    """What `/opt/conda` is made with: an entry of `builder/data/installers.yaml`, or of the site's own list.
-    Miniconda's own packages are Anaconda's: it needs `accept_terms`."""
+    """What `/opt/conda` is made with: an entry of `builder/data/installers.yaml`, or of the site's own list."""
     version: Version | None = None
     """Of the installer, as in `25.9.1-3`; left out, the newest that is known."""
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)] = ("conda-forge",)

@@ -15,11 +15,11 @@ _ANACONDA: Final = frozenset({"anaconda", *_SHORT})
 """Channels under Anaconda's terms of service, with their labels; so is all that is below `pkgs/`."""
 _DEAD: Final = frozenset({"free", "pkgs/free"})
 
-_ACCEPT: Final = (
-    "or, if your organisation has accepted them, say so under `conda:` by three lines: `accept_terms: true`, "
-    '`accepted_by: NAME` and `accepted_on: "2026-11-23"`'
+_TERMS: Final = (
+    "use `channels: [conda-forge]` with `installer: miniforge`, which need no licence; or, if your organisation has "
+    "accepted them, say so under `conda:` by three lines: `accept_terms: true`, `accepted_by: NAME` and "
+    '`accepted_on: "2026-11-23"`'
 )
-_TERMS: Final = f"use `channels: [conda-forge]` with `installer: miniforge`, which need no licence; {_ACCEPT}"
 
 
 def conda_faults(document: Document, faults: Faults) -> None:
@@ -31,11 +31,6 @@ def conda_faults(document: Document, faults: Faults) -> None:
     accepted = conda.get("accept_terms") is True
     if accepted:
         _who_and_when(conda, faults)
-    elif conda.get("installer") == "miniconda":  # run unattended (-b), it asks nobody
-        what = "the packages that Miniconda itself brings are under Anaconda's terms of service, not accepted here"
-        faults.add(
-            what, ("conda", "installer"), remedy=f"write `installer: miniforge`, which needs no licence; {_ACCEPT}"
-        )
     for path, channel in _texts(conda, "channels"):
         _channel(channel, path, faults, accepted=accepted)
     for path, spec in _texts(conda, "packages"):

@@ -19,7 +19,6 @@ from farm.wheels import package_of, wheels
 from tests_root import ROOT
 
 from builder.adapters.clients import HostClients
-from builder.errors import RecipeError
 from builder.mirrors.catalogue import OFFICIAL
 from builder.models.lockfile import parse_lock
 
@@ -46,20 +45,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         place = conda_place(farm, folder, folder / "store")
         Path(place.env["BUILDER_MIRRORS"]).write_text(json.dumps(dict(zip(NAMED, entries(farm), strict=True))))
         shutil.copytree(ROOT / "recipes", place.root / "recipes", ignore=shutil.ignore_patterns("*.lock"))
-        for name in RECIPES:
-            accept(place.recipe(name))
         yield place
     subprocess.run(["rm", "-rf", str(folder)], check=False)
-
-
-def accept(recipe: Path) -> None:
-    """Says of Anaconda's terms what a user has to say where the recipe asks for it, as these tests."""
-    lines = {"accept_terms: true": "accept_terms: true", "accepted_by: NAME": "accepted_by: these tests"}
-    lines['accepted_on: "DAY"'] = 'accepted_on: "2026-11-23"'
-    text = recipe.read_text()
-    for written, said in lines.items():
-        text = text.replace(f"  # {written}", f"  {said}")
-    recipe.write_text(text)
 
 
 def entries(farm: Farm) -> Iterator[dict[str, Any]]:
@@ -71,16 +58,6 @@ def entries(farm: Farm) -> Iterator[dict[str, Any]]:
 
 def test_there_are_recipes() -> None:
     assert RECIPES == ["ci-py39", "train-py39-cpu", "train-py39-cu128"]
-
-
-def test_miniconda_waits_for_a_persons_word(played: Place, tmp_path: Path) -> None:
-    place = Place(tmp_path / "project", played.store, tmp_path / "state", env=played.env)
-    shutil.copytree(ROOT / "recipes", place.root / "recipes", ignore=shutil.ignore_patterns("*.lock"))
-    ran = place.builder("lock", "train-py39-cu128")
-    assert ran.code == RecipeError.exit_code
-    assert "under Anaconda's terms of service, not accepted here" in ran.err
-    assert "write `installer: miniforge`" in ran.err
-    assert "`accepted_by: NAME`" in ran.err
 
 
 @pytest.mark.parametrize("name", RECIPES)

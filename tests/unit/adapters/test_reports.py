@@ -135,7 +135,8 @@ def test_seal_is_said_on_the_page_of_its_report(tmp_path: Path) -> None:
     page = data.with_suffix(".html")
     assert "was given no tag by this report" in page.read_text()
     reports.write_seal(seal(FIRST).model_copy(update={"report": report(FIRST).content_digest()}))
-    assert "is tagged demo:1." in page.read_text()
+    assert "is tagged." in page.read_text()
+    assert "demo:1" in page.read_text()
 
 
 def test_seal_without_a_report_is_kept_too(tmp_path: Path) -> None:

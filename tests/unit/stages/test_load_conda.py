@@ -52,18 +52,6 @@ def test_anacondas_channels_are_refused_until_somebody_accepts_the_terms(channel
     assert fault.remedy.startswith("use `channels: [conda-forge]` with `installer: miniforge`, which need no licence")
 
 
-def test_miniconda_is_refused_until_somebody_accepts_the_terms_of_what_it_brings() -> None:
-    fault = one("installer: miniconda")
-    assert fault.what == (
-        "the packages that Miniconda itself brings are under Anaconda's terms of service, not accepted here"
-    )
-    assert fault.where == "r.yaml:4:20 (conda.installer)"
-    assert fault.remedy == (
-        "write `installer: miniforge`, which needs no licence; or, if your organisation has accepted them, say so "
-        'under `conda:` by three lines: `accept_terms: true`, `accepted_by: NAME` and `accepted_on: "2026-11-23"`'
-    )
-
-
 def test_accepted_terms_let_anacondas_channels_in() -> None:
     found = conda(f"channels: [pkgs/main, pkgs/r], installer: miniconda, {ACCEPTED}")
     assert found is not None
