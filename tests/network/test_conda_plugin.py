@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -209,6 +210,39 @@ def test_repodata_refused_by_all_is_an_error_that_lists_them(client: Client) -> 
         assert why in str(error.value)
 
 
+def test_what_no_mirror_gave_is_said_once_with_every_mirror(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """conda itself shows "HTTP 000 CONNECTION FAILED" and the first mirror alone."""
+    with client.farm.faulty({0: "refused", 1: "http_403", 2: "html_200"}):
+        for path in (INDEX, "noarch/repodata.json"):
+            with pytest.raises(requests.ConnectionError):
+                client.get(path)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" failed ")[2] for line in said[:3]] == [
+        "(Connection refused): asking the next mirror",
+        "(HTTP 403): asking the next mirror",
+        "(a page of HTML)",
+    ]
+    (last,) = said[3:]
+    assert last.startswith(f"no mirror gave /{INDEX}: ")
+
+
+def test_news_that_no_mirror_gives_are_no_word_worth(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with client.farm.faulty(dict.fromkeys(range(3), "refused")), pytest.raises(requests.ConnectionError):
+        client.get("notices.json")
+    assert "no mirror gave" not in caplog.text
+
+
+@pytest.mark.parametrize(("third", "by_tls"), [("unknown_ca", True), ("refused", False)])
+def test_what_fails_by_tls_alone_is_an_error_of_tls(client: Client, third: str, by_tls: bool) -> None:
+    """conda tells that as CondaSSLError with our words, and does not advise to try again."""
+    with (
+        client.farm.faulty({0: "expired", 1: "wrong_host", 2: third}),
+        pytest.raises(requests.ConnectionError, match="certificate has expired") as error,
+    ):
+        client.get(INDEX)
+    assert isinstance(error.value, requests.exceptions.SSLError) is by_tls
+
+
 def test_mirror_that_failed_is_asked_last_from_then_on(client: Client) -> None:
     with client.farm.faulty({0: "http_503"}):
         for _ in range(3):
@@ -299,6 +333,18 @@ def test_package_that_is_bad_everywhere_is_given_up(client: Client, tmp_path: Pa
     with pytest.raises(WrongHashError):
         again(f"{client.first}/{client.package()}")
     assert [url.split("/conda-forge")[0] for url in asked] == [mirror.url for mirror in client.farm.mirrors]
+
+
+def test_a_full_disk_is_no_mirrors_fault(client: Client) -> None:
+    asked: list[str] = []
+
+    def download_inner(url: str) -> None:
+        asked.append(client.session.get(url, stream=True, timeout=5).url)
+        raise WrongHashError from OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(WrongHashError):
+        fetched_again(download_inner, client.mirrors, (WrongHashError,))(f"{client.first}/{client.package()}")
+    assert len(asked) == 1
 
 
 STANDIN = Path(__file__).parents[1] / "farm" / "standin"

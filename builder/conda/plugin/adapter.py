@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import logging
@@ -14,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import SSLError
 
 from .index import fault
 
@@ -30,6 +32,12 @@ PACKAGES = (".conda", ".tar.bz2")
 NEEDED = ("/repodata.json", *PACKAGES)
 """What is missing only if every mirror says so: of a platform without repodata.json conda makes an empty channel, and
 installs something older from the next one. Other indexes are options, of which conda takes what there is."""
+
+NOTICES = "/notices.json"
+"""News of a channel: conda goes on without."""
+
+OWN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOENT)
+"""What this machine's own disk says, which no mirror mends."""
 
 SHARED = {"user-agent", "accept", "accept-encoding", "connection", "range", "if-match", "if-none-match"}
 SHARED |= {"if-range", "if-modified-since", "if-unmodified-since", "cache-control"}
@@ -53,6 +61,7 @@ class Mirrors:
         self._failed: dict[str, None] = {}  # in order of failure
         self._bad: set[tuple[str, str]] = set()
         self._gave: dict[str, str] = {}
+        self._gave_up = False
         self._lock = Lock()
 
     def candidates(self, root: str, url: str) -> list[str]:
@@ -62,13 +71,20 @@ class Mirrors:
         failed = list(self._failed)
         return sorted(order, key=lambda r: failed.index(r) + 1 if r in failed else 0)
 
-    def failed(self, root: str, why: str) -> None:
+    def failed(self, root: str, why: str, *, last: bool = False) -> None:
         """To be asked last from now on; said once."""
         with self._lock:
             known = root in self._failed
             self._failed[root] = None
         if not known:
-            log.warning("%s failed (%s): asking the next mirror", root, why)
+            log.warning("%s failed (%s)%s", root, why, "" if last else ": asking the next mirror")
+
+    def gave_up(self, why: str) -> None:
+        """None of them is left; said once. conda shows little of an error that it is given."""
+        with self._lock:
+            known, self._gave_up = self._gave_up, True
+        if not known:
+            log.error("%s", why)
 
     def has_failed(self, root: str) -> bool:
         """Whether it is among those that are asked last."""
@@ -110,7 +126,7 @@ class FailoverAdapter(BaseAdapter):
         asked = str(request.url)
         path = asked[len(self.root) :]
         needed = path.endswith(NEEDED)
-        missing, refused, seen = None, None, dict[str, str]()
+        missing, refused, seen = None, None, dict[str, Exception]()
         candidates = self.mirrors.candidates(self.root, asked)
         for root in candidates:
             if missing is not None and not needed and self.mirrors.has_failed(root):
@@ -119,9 +135,8 @@ class FailoverAdapter(BaseAdapter):
                 last = root == candidates[-1] and missing is None
                 response = self._asked(request, root + path, given, patient=last)
             except (OSError, ValueError) as error:  # every RequestException is an OSError
-                seen[root] = _short(error)
-                refused = _refusal(error, refused)
-                self.mirrors.failed(root, seen[root])
+                seen[root], refused = error, _refusal(error, refused)
+                self.mirrors.failed(root, _short(error), last=root == candidates[-1])
                 continue
             if response.status_code not in GONE:
                 self.mirrors.gave(asked, root)
@@ -131,9 +146,19 @@ class FailoverAdapter(BaseAdapter):
             return missing
         if refused is not None and not needed:  # conda then asks for the plain index, as it would alone
             return refused
-        others = {root: "HTTP 404" for root in candidates if root not in seen}
-        every = "; ".join(f"{root}: {why}" for root, why in {**seen, **others}.items())
-        raise NoConnection(f"no mirror gave {path}: {every}", request=request)
+        raise self._nobody(request, path, candidates, seen)
+
+    def _nobody(
+        self, request: PreparedRequest, path: str, asked: list[str], seen: dict[str, Exception]
+    ) -> NoConnection:
+        """No mirror gave the file, and why each did not. A matter of TLS where all of them failed by it: conda tells
+        that by another error, which is no invitation to try again."""
+        said = "; ".join(f"{root}: {_short(seen[root]) if root in seen else 'HTTP 404'}" for root in asked)
+        text = f"no mirror gave {path}: {said}"
+        if path != NOTICES:
+            self.mirrors.gave_up(text)
+        by_tls = all(isinstance(seen.get(root), SSLError) for root in asked)
+        return (SSLError if by_tls else NoConnection)(text, request=request)
 
     def _asked(self, request: PreparedRequest, url: str, given: dict[str, Any], *, patient: bool) -> Response:
         """One mirror's answer, its redirects followed; raises OSError or ValueError when it is of no use."""
@@ -232,6 +257,11 @@ def mount(session: Session, mirrors: Mirrors) -> None:
             session.mount(adapter.root + "/", adapter)
 
 
+def _is_own(error: BaseException) -> bool:
+    """Whether it is about this machine's disk."""
+    return any(getattr(one, "errno", None) in OWN for one in (error, error.__cause__, error.__context__))
+
+
 def fetched_again(
     download: Callable[..., None], mirrors: Mirrors, errors: tuple[type[BaseException], ...]
 ) -> Callable[..., None]:
@@ -243,7 +273,7 @@ def fetched_again(
             try:
                 return download(url, *rest, **named)
             except errors as error:
-                if not mirrors.blame(url, _short(error)):
+                if _is_own(error) or not mirrors.blame(url, _short(error)):
                     raise
 
     return download_inner
