@@ -218,7 +218,7 @@ def test_what_no_mirror_gave_is_said_once_with_every_mirror(client: Client, capl
                 client.get(path)
     said = [record.getMessage() for record in caplog.records]
     assert [line.partition(" failed ")[2] for line in said[:3]] == [
-        "(Connection refused): asking the next mirror",
+        "(Failed to establish a new connection: [Errno 111] Connection refused): asking the next mirror",
         "(HTTP 403): asking the next mirror",
         "(a page of HTML)",
     ]
