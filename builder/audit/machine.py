@@ -112,16 +112,20 @@ def audit_machine(
     label: str,
     extra: Iterable[str] = (),
     conda_roots: Iterable[str] = (),
+    environments: bool = False,
     commands: Commands = (),
     comments: bool = True,
 ) -> Audited:
     """The findings of a machine; `extra` are further files to read, `conda_roots` where a conda is installed.
 
+    `environments`: whether each conda's other environments are looked at, whose folders are then listed.
     `commands`: what an image starts. `comments`: whether one in a file may allow what is found there.
     """
     bundle = _bundle(files, environment)
     around = Surroundings(variables=environment, read=files.read, exists=files.exists, bundle=bundle, comments=comments)
     roots = {root: conda_places(files, environment, root=root) for root in conda_roots or ("",)}
+    if environments:
+        roots |= {prefix: places for root in tuple(roots) for prefix, places in _others(files, environment, root)}
     conda_files = {p for places in roots.values() for p in places}
     activated = (f"{root}/{place}" for root in roots if root for place in CONDA_PLACES)
     others = [p for place in (*PLACES, *activated) for p in expand(files, environment, place)]
@@ -141,15 +145,25 @@ def audit_machine(
             findings += examine(path, text, kind=kind, around=around)
     findings += environment_findings(environment, label, around)
     findings += command_findings(commands, around)
-    conda = {
-        root: _for_its_python(
-            files, root, ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)
-        )
-        for root, places in roots.items()
-        if any(p in rcs for p in places) or _conda_set(environment)
-    }
+    conda: dict[str, Effective] = {}
+    for root, places in roots.items():
+        if any(p in rcs for p in places) or _conda_set(environment):
+            effective = ssl_verify([rcs[p] for p in places if p in rcs], environment, exists=files.exists)
+            conda[root] = _for_its_python(files, root.partition("/envs/")[0], effective)
     told = weighed(findings, tuple(conda.values()), environment)
     return Audited(findings=by_place(told), conda=conda, read=count)
+
+
+def _others(files: Files, environment: Mapping[str, str], root: str) -> Iterator[tuple[str, list[str]]]:
+    """The environments of a conda that have configuration of their own, with the search path of `conda -n NAME`.
+
+    Since 23.7 that reads NAME's own files, whichever environment is active [M, 25.9.1 and 26.7.1].
+    """
+    for name in files.names(f"{root}/envs") if root else ():
+        prefix = f"{root}/envs/{name}"
+        places = conda_places(files, {**environment, "CONDA_PREFIX": prefix}, root=root)
+        if any(place.startswith(f"{prefix}/") for place in places):
+            yield prefix, places
 
 
 def environment_findings(environment: Mapping[str, str], label: str, around: Surroundings) -> tuple[Finding, ...]:
@@ -166,7 +180,7 @@ def environment_findings(environment: Mapping[str, str], label: str, around: Sur
 
 def conda_places(files: Files, environment: Mapping[str, str], *, root: str) -> list[str]:
     """The configuration files of conda that are there, in the order of its search path."""
-    variables = {**environment, "CONDA_ROOT": root or environment.get("CONDA_ROOT", "")}
+    variables = {**environment, "CONDA_ROOT": environment.get("CONDA_ROOT") or root}  # conda sets it where it is unset
     found = [
         p for place in SEARCH_PATH for p in expand(files, variables, place) if _is_conda(p, folder=place[-1] == "/")
     ]

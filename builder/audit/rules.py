@@ -43,7 +43,7 @@ _RULES: Final = (
         "CONDA003",
         "conda ignores this whole file",
         _ERROR,
-        "conda only logs a warning: channels, mirrors and the CA bundle named here have no effect",
+        "conda only logs a warning (before 23.7 it stops): channels, mirrors and the bundle named here have no effect",
         "mend the YAML at the place named: no tabs, single quotes around backslashes",
     ),
     Rule(

@@ -112,7 +112,10 @@ def _machines(asked: Asked, progress: Progress) -> Iterator[tuple[str, Audited]]
     if asked.host:
         environment = dict(os.environ)
         roots = conda_roots(environment)
-        yield _HOST, audit_machine(HostFiles(), environment, label="environment", conda_roots=roots)
+        yield (
+            _HOST,
+            audit_machine(HostFiles(), environment, label="environment", conda_roots=roots, environments=True),
+        )
     for image in asked.images:
         yield image, _image(image, progress, whole=asked.whole)
 
@@ -138,6 +141,7 @@ def audit_image(
             label="ENV",
             extra=(*files.configuration(), *files.first(scripts(image.commands, files.environment, image.workdir))),
             conda_roots=files.conda_roots(),
+            environments=whole,
             commands=image.commands,
             comments=False,
         )

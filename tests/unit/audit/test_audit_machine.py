@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import posixpath
 
 import pytest
 import trustme
@@ -32,7 +31,8 @@ class Tree:
         return path in self.files or any(name.startswith(path.rstrip("/") + "/") for name in self.files)
 
     def names(self, folder: str) -> tuple[str, ...]:
-        return tuple(sorted(posixpath.basename(path) for path in self.files if posixpath.dirname(path) == folder))
+        below = (path.removeprefix(f"{folder}/") for path in self.files if path.startswith(f"{folder}/"))
+        return tuple(sorted({name.partition("/")[0] for name in below}))
 
 
 def audited(files: dict[str, str | bytes], roots: tuple[str, ...] = (), **variables: str) -> Audited:
@@ -97,6 +97,24 @@ def test_two_condas_have_a_winner_each():
     found = audited(files, ("/a", "/b"))
     assert {root: e.verdict.value for root, e in found.conda.items()} == {"/a": "off", "/b": "on"}
     assert told(found) == [("CONDA001", "error", "/a/.condarc:1:1")]
+
+
+def test_another_environments_own_file_is_read_by_conda_n_name():
+    """Measured with 25.9.1 and 26.7.1: `conda install -n other` took from an expired mirror."""
+    tree = Tree({"/opt/conda/.condarc": "ssl_verify: true\n", "/opt/conda/envs/other/.condarc": "ssl_verify: no\n"})
+    asked = {"label": "environment", "conda_roots": ("/opt/conda",)}
+    found = audit_machine(tree, {"HOME": "/home/me"}, environments=True, **asked)
+    assert told(found) == [("CONDA001", "error", "/opt/conda/envs/other/.condarc:1:1")]
+    assert {root: e.verdict.value for root, e in found.conda.items()} == {
+        "/opt/conda": "on",
+        "/opt/conda/envs/other": "off",
+    }
+    assert told(audit_machine(tree, {"HOME": "/home/me"}, **asked)) == []
+
+
+def test_conda_root_that_is_set_is_condas_root():
+    found = audited({"/own/.condarc": "ssl_verify: no\n"}, roots=("/opt/conda",), CONDA_ROOT="/own")
+    assert told(found) == [("CONDA001", "error", "/own/.condarc:1:1")]
 
 
 def test_a_relative_bundle_that_is_not_there_stops_conda():
