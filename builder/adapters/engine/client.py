@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.adapters.engine.alter import altered
 from builder.adapters.engine.at_rest import AtRest, at_rest
+from builder.adapters.engine.image_facts import image_facts, layer_sizes
 from builder.adapters.engine.sandbox import Sandbox, sweep, sweep_own
 from builder.errors import EngineError, TagError
 from builder.models.base import ImageId
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from builder.progress import Progress, Task
 
 _REMEDY = "run `builder doctor engine`"
-
-_WITHOUT_LAYER = re.compile(
-    r"(/bin/sh -c #\(nop\)\s+)?"
-    r"(ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b"
-)
-"""Instructions that change an image's configuration alone, as BuildKit and as the builder before it note them."""
 
 
 def endpoint() -> str:
@@ -102,7 +96,7 @@ class Engine:
 
         with self._talking(f"cannot inspect {reference}"):
             try:
-                return _image_facts(self._client.api.inspect_image(reference))
+                return image_facts(self._client.api.inspect_image(reference))
             except docker.errors.ImageNotFound:
                 return None
 
@@ -112,7 +106,7 @@ class Engine:
 
         with self._talking(f"cannot read the history of {image.id}"):
             try:
-                return _layer_sizes(self._client.api.history(image.id), len(image.layers))
+                return layer_sizes(self._client.api.history(image.id), len(image.layers))
             except docker.errors.ImageNotFound:
                 return None
 
@@ -272,35 +266,6 @@ def _innermost(error: BaseException) -> str:
     while (cause := seen.__cause__ or seen.__context__) is not None:
         seen = cause
     return str(seen) or type(seen).__name__
-
-
-def _image_facts(data: dict[str, Any]) -> ImageFacts:
-    config = data.get("Config") or {}
-    pairs = [entry.partition("=") for entry in config.get("Env") or ()]
-    return ImageFacts(
-        id=data["Id"],
-        layers=tuple(data["RootFS"].get("Layers") or ()),
-        size=data["Size"],
-        env=tuple((name, value) for name, _, value in pairs),
-        labels=tuple(sorted((config.get("Labels") or {}).items())),
-        user=config.get("User") or "",
-        workdir=config.get("WorkingDir") or "",
-        commands=_commands(config),
-        tags=tuple(sorted(data.get("RepoTags") or ())),
-    )
-
-
-def _commands(config: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    health = config.get("Healthcheck") or {}
-    given = (("ENTRYPOINT", config.get("Entrypoint")), ("CMD", config.get("Cmd")), ("HEALTHCHECK", health.get("Test")))
-    return tuple((name, tuple(words)) for name, words in given if words)
-
-
-def _layer_sizes(history: list[dict[str, Any]], layers: int) -> tuple[int, ...] | None:
-    """A history has the newest first, and entries without a layer that only their instruction tells from empty ones."""
-    steps = ((int(step.get("Size") or 0), step.get("CreatedBy") or "") for step in reversed(history))
-    sizes = tuple(size for size, made_by in steps if size or not _WITHOUT_LAYER.match(made_by))
-    return sizes if len(sizes) == layers else None
 
 
 def _counted(file: BinaryIO, task: Task) -> Iterator[bytes]:
