@@ -139,8 +139,10 @@ def clock(against: _Against = None, as_json: _Json = False) -> None:
     """Is the clock right? NTP, the drift against other hosts, and what a wrong clock breaks."""
     from builder.adapters.tls.clock import examine
     from builder.cli.clock_text import document, show
+    from builder.cli.display import is_live, progress
 
-    found = examine(tuple(against) if against is not None else None)
+    with progress(as_json or not is_live(sys.stderr)).task("doctor: the time of other hosts"):
+        found = examine(tuple(against) if against is not None else None)
     if as_json:
         print(json.dumps(document(found), indent=2))
     else:

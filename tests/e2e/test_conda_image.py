@@ -225,6 +225,25 @@ def test_history_keeps_what_the_recipe_asked_for(made: Made, records: Path) -> N
     assert f"# update specs: {[*PACKAGES, 'python 3.9.*']!r}\n" in text
 
 
+@pytest.mark.parametrize(
+    ("fault", "switch", "code"),
+    [("refused", "1", 0), ("expired", "1", 0), ("http_403", "1", 0), ("html_200", "1", 0), ("refused", "0", 1)],
+)
+def test_in_a_running_container_conda_gets_past_a_first_mirror_that_fails(
+    made: Made, fault: str, switch: str, code: int
+) -> None:
+    """As it was baked: nothing but the farm's own root is added, as a site would."""
+    path, record = made.farm.channels["conda-forge"].find("greeting")
+    command = ["conda", "fetch-for-tests", f"{made.farm.mirrors[0].url}/conda-forge/{path}", record["sha256"]]
+    given = ["--env=REQUESTS_CA_BUNDLE=/site.pem", f"--env=BUILDER_CONDA_FAILOVER={switch}"]
+    mounted = f"--volume={made.farm.ca_pem}:/site.pem:ro"
+    with made.farm.faulty({0: fault}):
+        argv = ["docker", "run", "--rm", "--network=host", mounted, *given, TAG, *command]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("failed (" in done.stderr) is (code == 0)
+
+
 COPIES = """
 import json, os, sys
 print(json.dumps({p: os.path.realpath(p) for p in sys.argv[1:]}))
