@@ -105,8 +105,7 @@ def test_one_changed_small_wheel_changes_its_own_layer_alone(project: Projects) 
     lower = len(layers(after)) - len(stages)
     changed = [n for n, (a, b) in enumerate(zip(layers(before), layers(after), strict=True)) if a != b]
     assert changed == [lower + stages.index("wheels-small")]  # trust lies above it, and is the same bytes all the same
-    assert ran_in(ran)["python"] == before
-    assert ran_in(ran)["imports"] == after
+    assert set(ran_in(ran).values()) == {after}  # a wheel may bring what runs in every Python
     measured("from one changed small wheel to the sealed image", ran.seconds, 15.0)
 
 
