@@ -65,6 +65,8 @@ class Cell:
     """A rectangle of the map; its places are in percent of the whole."""
 
     name: str
+    label: str
+    """What stands in it, where the name of many would not fit."""
     kind: str
     size: int
     wide: Place
@@ -138,15 +140,15 @@ def _cells(found: Sequence[PackageSize]) -> tuple[Cell, ...]:
     there = [p for p in found if p.size]
     least = LEAST_SHARE * sum(p.size for p in there)
     large = [p for p in there[:MOST_CELLS] if p.size >= least]
-    named = [(p.name, p.kind, p.size) for p in large]
+    named = [(p.name, p.name, p.kind, p.size) for p in large]
     for kind in sorted({p.kind for p in there[len(large) :]}):
         rest = [p.size for p in there[len(large) :] if p.kind == kind]
-        named.append((f"{len(rest)} more of {kind}", kind, sum(rest)))
-    named.sort(key=lambda cell: -cell[2])
-    layouts = (_layout([size for _, _, size in named], form) for form in (WIDE, NARROW))
+        named.append((f"{len(rest)} more of {kind}", f"+{len(rest)}", kind, sum(rest)))
+    named.sort(key=lambda cell: -cell[3])
+    layouts = (_layout([size for *_, size in named], form) for form in (WIDE, NARROW))
     return tuple(
-        Cell(name=name, kind=kind, size=size, wide=wide, narrow=narrow)
-        for (name, kind, size), wide, narrow in zip(named, *layouts, strict=True)
+        Cell(name=name, label=label, kind=kind, size=size, wide=wide, narrow=narrow)
+        for (name, label, kind, size), wide, narrow in zip(named, *layouts, strict=True)
     )
 
 

@@ -39,7 +39,7 @@ def reach(dial: Dial) -> Reached:
         try:
             with _unverified().wrap_socket(connection, server_hostname=dial.target.host) as secure:
                 fields = {"version": secure.version() or "", "chain": _presented(secure)}
-                return _reached(dial, **fields, **_head(secure, dial.target.host))
+                return _reached(dial, **fields, **_head(dial, secure))
         except ValueError as error:  # a name that cannot be asked for
             return _reached(dial, trouble=Trouble(cause="handshake-refused", detail=reason(error)))
         except OSError as error:
@@ -143,13 +143,25 @@ def _presented(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(der) for certificate in inner.get_unverified_chain() or ())
 
 
-def _head(secure: ssl.SSLSocket, host: str) -> dict[str, Any]:
+def _head(dial: Dial, secure: ssl.SSLSocket) -> dict[str, Any]:
     try:
-        return parse_head(_ask(secure, host))
-    except ssl.SSLError as error:
-        return {"alert": reason(error)} if "ALERT" in reason(error) else {}
-    except OSError:
-        return {}
+        return parse_head(_ask(secure, dial.target.host))
+    except OSError as error:
+        # A server that closes on what it has not read resets the connection, and its last words are lost.
+        text = _last_words(dial) if isinstance(error, ConnectionError) else reason(error)
+        return {"alert": text} if "ALERT" in text else {}
+
+
+def _last_words(dial: Dial) -> str:
+    """What a server says behind the handshake to who says nothing; empty where it waits."""
+    try:
+        with dial.open() as connection:
+            connection.settimeout(_ANSWER)
+            with _unverified().wrap_socket(connection, server_hostname=dial.target.host) as secure:
+                secure.recv(1)
+    except (OSError, ValueError, DialError) as error:
+        return reason(error)
+    return ""
 
 
 def _ask(connection: socket.socket, host: str) -> bytes:

@@ -81,8 +81,9 @@ def test_map_has_every_package_by_itself_or_with_the_rest_of_its_kind() -> None:
     found = packages(examples.lock())
     assert sum(cell.size for cell in found.cells) == found.total == sum(one.size for one in found.all)
     assert [cell.name for cell in found.cells[:2]] == ["torch", "nvidia-cudnn-cu12"]
-    rest = [cell.name for cell in found.cells if " more of " in cell.name]
-    assert [name.split(" more of ")[1] for name in rest] == ["PyPI", "Debian"]
+    rest = [cell for cell in found.cells if " more of " in cell.name]
+    assert [cell.name.split(" more of ")[1] for cell in rest] == ["PyPI", "Debian"]
+    assert [cell.label for cell in rest] == [f"+{cell.name.split()[0]}" for cell in rest]
 
 
 @pytest.mark.parametrize("form", ["wide", "narrow"])
