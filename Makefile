@@ -16,7 +16,8 @@ quickstart: .venv/installed ## Build, check and tag recipes/quickstart.yaml (7 G
 
 test: .venv/developer ## Run every test; those with containers only where an engine answers.
 	$(PYTEST) --numprocesses 2 tests/unit
-	$(PYTEST) tests/network tests/checks tests/e2e
+	$(PYTEST) --numprocesses 2 --dist loadfile tests/network
+	$(PYTEST) tests/checks tests/e2e
 
 lint: .venv/developer ## Check style, types, imports, shell scripts, rendered files, and that every test can be collected.
 	$(BIN)/ruff check
