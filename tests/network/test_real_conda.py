@@ -98,3 +98,19 @@ def test_without_the_plugin_the_same_conda_fails(small_farm: Farm, tmp_path: Pat
         done = created(small_farm, tmp_path, BUILDER_CONDA_FAILOVER="0", CONDA_REMOTE_MAX_RETRIES="0")
     assert done.returncode != 0
     assert "greeting" not in linked(tmp_path)
+
+
+@pytest.mark.parametrize(("third", "kind"), [("expired", "CondaSSLError"), ("refused", "CondaHTTPError")])
+def test_with_no_mirror_left_each_is_named_with_its_cause(
+    small_farm: Farm,  # noqa: F811
+    tmp_path: Path,
+    third: str,
+    kind: str,
+) -> None:
+    with small_farm.faulty({0: "expired", 1: "expired", 2: third}):
+        done = created(small_farm, tmp_path, CONDA_REMOTE_MAX_RETRIES="0")
+    assert done.returncode != 0
+    assert f"{kind}: " in done.stderr
+    (said,) = (line for line in done.stderr.splitlines() if line.startswith("no mirror gave /"))
+    assert all(f"{mirror.url}/conda-forge: " in said for mirror in small_farm.mirrors)
+    assert said.count("certificate has expired") == (3 if third == "expired" else 2)
