@@ -17,6 +17,7 @@ from chains.scenarios import NAME, good, leaf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from builder.adapters.tls import probe
 from builder.adapters.tls.case import Options
 from builder.adapters.tls.doctor import examine
 from builder.adapters.tls.probe import parse_head, portal_of
@@ -74,6 +75,20 @@ def test_server_that_wants_a_certificate_of_the_client_is_no_good_one(version: s
         found = asked(there, bundle)
     assert (found.cause, found.verifies) == ("handshake-refused", False)
     assert "a client's certificate" in found.remedies[0].what
+
+
+def test_certificate_that_tls_13_wants_is_heard_of_where_the_server_has_already_closed(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(connection: socket.socket, host: str) -> bytes:
+        time.sleep(0.1)  # a busy machine: the alert, the end and the reset are here before the request goes out
+        return probe_ask(connection, host)
+
+    probe_ask = probe._ask
+    monkeypatch.setattr(probe, "_ask", late)
+    with servers.asking_for_a_certificate(good().sent, ssl.TLSVersion.TLSv1_3) as there:
+        found = asked(there, bundle)
+    assert (found.cause, found.verifies) == ("handshake-refused", False)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])

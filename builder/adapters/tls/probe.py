@@ -147,8 +147,10 @@ def _head(dial: Dial, secure: ssl.SSLSocket) -> dict[str, Any]:
     try:
         return parse_head(_ask(secure, dial.target.host))
     except OSError as error:
-        # A server that closes on what it has not read resets the connection, and its last words are lost.
-        text = _last_words(dial) if isinstance(error, ConnectionError) else reason(error)
+        # A server that closes on what it has not read resets the connection, and its last words are lost: an
+        # SSLEOFError where we were still writing, a ConnectionError where we read.
+        lost = isinstance(error, ConnectionError | ssl.SSLEOFError)
+        text = _last_words(dial) if lost else reason(error)
         return {"alert": text} if "ALERT" in text else {}
 
 
