@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from pydantic import ValidationError
-from urllib3 import BaseHTTPResponse
 
-from builder.adapters.http.client import Body, Http
 from builder.adapters.store.partial import disk_errors
 from builder.models.base import Model, Sha256, sha256_of
 
@@ -34,29 +32,10 @@ class Kept(Model):
     modified: str | None = None
     """Last-Modified, as the server wrote it."""
 
-
-class ConditionalHttp(Http):
-    """GET for one thread at a time, answered with HTTP 304 where nothing has changed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._conditions: Mapping[str, str] = {}
-        self._answer: Mapping[str, str] = {}
-
-    def ask(self, url: str, kept: Kept | None, *, agent: str | None) -> Body:
-        """A file; raises Unavailable with the cause `HTTP 304` when it is what is kept."""
-        known = {"If-None-Match": kept.etag, "If-Modified-Since": kept.modified} if kept else {}
-        self._conditions = {name: value for name, value in known.items() if value}
-        return self.open(url, agent=agent)
-
-    def stamp(self) -> dict[str, str | None]:
-        """By what the last answer can be recognised."""
-        return {"etag": self._answer.get("ETag"), "modified": self._answer.get("Last-Modified")}
-
-    def _request(self, url: str, headers: dict[str, str]) -> BaseHTTPResponse:
-        response = super()._request(url, {**headers, **self._conditions})
-        self._answer = response.headers
-        return response
+    def conditions(self) -> dict[str, str]:
+        """Headers that make a server say `HTTP 304` of what is kept."""
+        known = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
+        return {name: value for name, value in known.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)

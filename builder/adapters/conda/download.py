@@ -12,8 +12,8 @@ from typing import IO, Final
 
 import zstandard
 
-from builder.adapters.conda.cache import ConditionalHttp, Kept, NewFile, RepodataCache
-from builder.adapters.http.client import Body
+from builder.adapters.conda.cache import Kept, NewFile, RepodataCache
+from builder.adapters.http.client import Body, Http
 from builder.conda.repodata import Reading
 from builder.conda.solve import Part, fault
 from builder.mirrors.race import Stopped
@@ -47,7 +47,7 @@ class Asked:
     mirror: str
     agent: str | None = None
     """What to be called there."""
-    transport: ConditionalHttp = field(default_factory=ConditionalHttp)
+    transport: Http = field(default_factory=Http)
     over: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
     came: bool = False
@@ -92,14 +92,14 @@ class Download:
         """What is kept, if the mirror says that it is still so, else what the mirror has now."""
         kept = self.cache.kept(url)
         try:
-            answer = asked.transport.ask(url, kept, agent=asked.agent)
+            answer = asked.transport.open(url, agent=asked.agent, conditions=kept.conditions() if kept else None)
         except Unavailable as said:
             if kept is None or said.cause != "HTTP 304":
                 raise
             now = kept
         else:
             found = self._fetched(answer, asked, zst=url.endswith(".zst"))
-            now = found.model_copy(update=asked.transport.stamp())
+            now = found.model_copy(update={"etag": answer.etag, "modified": answer.modified})
         self.cache.keep(url, now)
         part = Part(source=self.source, path=self.cache.path(now.sha256))
         return Copy(mirror=asked.mirror, part=part, sha256=now.sha256, newest=now.newest)

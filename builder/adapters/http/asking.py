@@ -20,16 +20,13 @@ from urllib.parse import urlsplit
 import urllib3
 from cryptography import x509
 from urllib3 import exceptions as fault
-from urllib3.util import Timeout, make_headers
 
-from builder.adapters.http.client import redirected
-from builder.adapters.http.host import netrc_login, proxy_of, split_login, unavailable
-from builder.adapters.http.tls import trusting
+from builder.adapters.http.connections import REDIRECTS, Connections, redirected
+from builder.adapters.http.host import proxy_of, unavailable
 from builder.mirrors.race import Stopped
 from builder.mirrors.transport import Unavailable
 
 _PIECE: Final = 1 << 16
-_REDIRECTS: Final = 5
 _TELLING, _SAMPLE, _SAMPLE_SECONDS = 100_000, 1 << 22, 3.0
 """Bytes that tell a rate at all; bytes and seconds that are enough for it."""
 _USUAL: Final = {"http": 80, "https": 443}
@@ -148,7 +145,7 @@ class Asker:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits, self.stop = limits or Limits(), threading.Event()
-        self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
+        self._connections = Connections(connect=self.limits.connect, stall=self.limits.stall)
         self._guard = threading.Lock()
         self._open: set[Reply] = set()
 
@@ -178,8 +175,10 @@ class Asker:
     def _followed(self, url: str, headers: Mapping[str, str]) -> Reply:
         via: list[str] = []
         begun = time.monotonic()
-        for _ in range(_REDIRECTS + 1):
-            response = self._request(url, headers)
+        for _ in range(REDIRECTS + 1):
+            if self.stop.is_set():
+                raise Stopped
+            response = self._connections.get(url, headers)
             reply = Reply(response, url=url, limits=self.limits, stop=self.stop)
             reply.via, reply.first_byte = tuple(via), time.monotonic() - begun
             target = response.get_redirect_location()
@@ -188,47 +187,7 @@ class Asker:
             reply.close()
             via.append(reply.peer.host)
             url = redirected(url, target)
-        raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
-
-    def _request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        if self.stop.is_set():
-            raise Stopped
-        bare, login = split_login(url)
-        own = make_headers(basic_auth=login or netrc_login(bare))
-        timeout = Timeout(connect=self.limits.connect, read=self.limits.stall)
-        try:
-            return self._pool(bare).request(
-                "GET",
-                bare,
-                headers={**own, **headers},
-                redirect=False,
-                retries=False,
-                timeout=timeout,
-                preload_content=False,
-            )
-        except fault.HTTPError as error:
-            raise unavailable(error, urlsplit(bare).hostname) from None
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """One for each host: truststore locks a context for a whole handshake."""
-        proxy, (scheme, netloc, *_) = proxy_of(url), urlsplit(url)
-        with self._guard:
-            if (proxy, netloc) not in self._pools:
-                self._pools[proxy, netloc] = _new_pool(proxy, secure=scheme == "https")
-            return self._pools[proxy, netloc]
-
-
-def _new_pool(proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
-    trust = trusting() if secure else None
-    if proxy is None:
-        return urllib3.PoolManager(ssl_context=trust)
-    bare, login = split_login(proxy)
-    return urllib3.ProxyManager(
-        bare,
-        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
-        ssl_context=trust,
-        proxy_ssl_context=trusting() if proxy.startswith("https:") else None,
-    )
+        raise Unavailable(cause=f"redirects more than {REDIRECTS} times", host=urlsplit(url).hostname)
 
 
 def _through(reply: Reply) -> str:

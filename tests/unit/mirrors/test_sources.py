@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.adapters.http.client import redirected
+from builder.adapters.http.connections import redirected
 from builder.errors import HostError, RecipeError
 from builder.mirrors.catalogue import Mirror, Mirrors
 from builder.mirrors.sources import Sources
