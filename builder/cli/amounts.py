@@ -21,6 +21,11 @@ def amount_text(count: float, unit: Unit) -> str:
     return size_text(count) if unit == "bytes" else f"{count:.0f}"
 
 
+def counted(count: int, word: str) -> str:
+    """As in `1 file`, `2 files`."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def rate_text(per_second: float, unit: Unit) -> str:
     """Bytes or items in a second."""
     return f"{size_text(per_second)}/s" if unit == "bytes" else f"{per_second:.1f}/s"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from builder.cli.amounts import counted
+
 if TYPE_CHECKING:
     from builder.adapters.audit.run import Outcome
     from builder.audit.conda_effective import Effective
@@ -64,6 +66,14 @@ def audit(
 
     Examples: `builder audit`, `builder audit --host`, `builder audit --image app:1 --json`, `builder audit ci/ --fix`.
     """
+    if as_json and form not in (Format.TEXT, Format.JSON):
+        raise typer.BadParameter(
+            f"it is the same as --format json, and --format {form.value} is asked for as well", param_hint="--json"
+        )
+    if dry_run and not fix:
+        raise typer.BadParameter(
+            "it goes with --fix, and without that nothing is written anyway", param_hint="--dry-run"
+        )
     form = Format.JSON if as_json else form
     if rules:
         _list_rules(form)
@@ -121,7 +131,8 @@ def _lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
         yield mended.diff.encode("utf-8", "replace").decode().rstrip("\n")
     if outcome.fixed:
         count = sum(len(m.gone) for m in outcome.fixed)
-        yield f"{'would mend' if dry_run else 'mended'} {count} findings in {len(outcome.fixed)} files\n"
+        word = "would mend" if dry_run else "mended"
+        yield f"{word} {counted(count, 'finding')} in {counted(len(outcome.fixed), 'file')}\n"
     for finding in outcome.findings:
         yield from _finding_lines(finding)
     for label, effective in outcome.conda.items():
@@ -155,11 +166,11 @@ def _conda_lines(label: str, effective: Effective) -> Iterator[str]:
 
 def _summary(outcome: Outcome) -> str:
     counts = [(s, sum(f.severity.value == s for f in outcome.findings)) for s in ("error", "warning", "note")]
-    said = ", ".join(f"{n} {word}{'s' * (n != 1)}" for word, n in counts if n) or "nothing found"
+    said = ", ".join(counted(n, word) for word, n in counts if n) or "nothing found"
     if not outcome.files:
         return "nothing was read: no file here is of a kind that the audit knows"
     known = f"; {outcome.known} known from the baseline" if outcome.known else ""
-    return f"{said} in {outcome.files} files{known}"
+    return f"{said} in {counted(outcome.files, 'file')}{known}"
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -193,7 +204,7 @@ def _write(path: Path, outcome: Outcome) -> None:
         path.write_text(baseline_text(outcome.findings, named_from(path)), encoding="utf-8", errors="replace")
     except OSError as error:
         raise DiskError("cannot write the baseline", where=str(path), seen=str(error)) from error
-    print(f"{path}: {len(outcome.findings)} findings; pass them by with --baseline {path}")
+    print(f"{path}: {counted(len(outcome.findings), 'finding')}; pass them by with --baseline {path}")
 
 
 def _list_rules(form: Format) -> None:

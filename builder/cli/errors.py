@@ -27,8 +27,8 @@ _OTHER_CODES: Final = (
     (INTERRUPTED, "Interrupted (129 when the terminal closed, 143 when terminated)."),
 )
 _OTHER_KINDS: Final = {USAGE: "usage", INTERNAL: "internal", 129: "interrupted", 130: "interrupted", 143: "interrupted"}
-
-
+_MANY, _FIRST = 25, 20
+"""Faults that are all shown to a person; of more, so many."""
 _OF_THE_DISK: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 """With the path of a file; a program that is not there has only a name."""
 
@@ -147,11 +147,17 @@ def _tell(error: BuilderError, as_json: bool, code: int) -> int:
 
 
 def text_of(error: BuilderError, *, colour: bool = False) -> str:
-    """An error for people: what, where, what was seen, what to do; then its faults in the order that they came."""
+    """An error for people: what, where, what was seen, what to do; then its faults in the order that they came.
+
+    Of very many only the first: what to do must not be lost above them. `document` has them all.
+    """
     word = "\033[1;31merror:\033[0m" if colour else "error:"
     lines = [f"{word} {_clean(error.what)}", *_details(error, "  ")]
-    for fault in error.faults:
+    shown = error.faults if len(error.faults) <= _MANY else error.faults[:_FIRST]
+    for fault in shown:
         lines += ["", f"  - {_clean(fault.what)}", *_details(fault, "    ")]
+    if more := len(error.faults) - len(shown):
+        lines += ["", f"  - and {more} more"]
     return "\n".join(lines) + "\n"
 
 

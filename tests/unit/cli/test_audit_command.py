@@ -62,12 +62,12 @@ def test_findings_have_their_place_and_an_exit_code_of_their_own(tree):
 
 def test_it_is_a_command(tree):
     done = builder(tree, "audit", "home")
-    assert (done.returncode, done.stdout.endswith("1 error in 1 files\n")) == (16, True)
+    assert (done.returncode, done.stdout.endswith("1 error in 1 file\n")) == (16, True)
 
 
 def test_a_sound_tree_is_said_to_be_one(tree):
     done = audit(tree, "sound.sh")
-    assert (done.exit_code, done.stdout) == (0, "nothing found in 1 files\n")
+    assert (done.exit_code, done.stdout) == (0, "nothing found in 1 file\n")
 
 
 def test_nothing_to_read_is_not_said_to_be_sound(tree):
@@ -108,10 +108,17 @@ def test_fix_shows_what_it_does_keeps_the_mode_and_does_nothing_more_the_second_
     assert "-ssl_verify: false  # slow" in shown.stdout
     assert file.read_text() == CONDARC
     done = audit(tree, "home", "--fix")
-    assert "mended 1 findings in 1 files" in done.stdout
+    assert "mended 1 finding in 1 file" in done.stdout
     assert (done.exit_code, file.read_text()) == (0, "channels: [conda-forge]\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert audit(tree, "home", "--fix").stdout == "nothing found in 1 files\n"
+    assert audit(tree, "home", "--fix").stdout == "nothing found in 1 file\n"
+
+
+def test_options_that_would_be_passed_by_are_refused(tree):
+    two = audit(tree, "--json", "--format", "sarif")
+    assert (two.exit_code, "--format sarif is asked for as well" in two.stdout) == (2, True)
+    alone = audit(tree, "--dry-run")
+    assert (alone.exit_code, "it goes with --fix" in alone.stderr) == (2, True)
 
 
 def test_a_baseline_is_written_and_then_passes_what_it_knows_by(tree):

@@ -68,5 +68,12 @@ def test_the_bases_are_listed(here):
     assert any(line.startswith("debian-bullseye ") for line in lines)
 
 
+def test_the_bases_are_listed_for_machines_too(here):
+    listed = json.loads(run("new", "--list-bases", "--json").stdout)
+    assert {"base", "summary"} == set(listed[0])
+    assert "debian-bullseye" in [one["base"] for one in listed]
+    assert run("new", "mine", "--json").exit_code == 2
+
+
 def test_schema_is_json(here):
     assert json.loads(run("schema").stdout)["title"] == "Recipe"
