@@ -28,8 +28,17 @@ def sha256_of(data: bytes | str) -> Sha256:
 class Model(BaseModel):
     """A frozen value that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def content_digest(self) -> Sha256:
         """The SHA-256 of the canonical JSON: sorted keys, no white space, UTF-8."""
         return sha256_of(json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")))
+
+
+class Written(Model):
+    """A value that a person writes: what stands below its fields describes them in its JSON Schema.
+
+    Its own kind, since pydantic reads the source to find that: for all models it took 30 ms of every command.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from builder.models.base import Model
+from builder.models.base import Written
 from builder.models.words import FunctionName, PlainPath, RequirementText, Source
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -33,7 +33,7 @@ Scheme = Literal[
 """`auto`, a configuration of `builder/checks/_quantization.py`, or `none`: the float model as it is."""
 
 
-class Gates(Model):
+class Gates(Written):
     """What the int8 model must reach against the one that it is made from, on samples that did not calibrate it."""
 
     sqnr_db: float = 20.0
@@ -52,7 +52,7 @@ class Gates(Model):
     """Bytes, as a share of the float model's."""
 
 
-class Deployed(Model):
+class Deployed(Written):
     """The model of a deployment image, exported, quantized and proven in a stage that the image does not contain."""
 
     factory: FunctionName | None = None
@@ -88,7 +88,7 @@ class Deployed(Model):
         return tuple(dict.fromkeys(path for path in named if path and ":" not in path))
 
 
-class Workshop(Model):
+class Workshop(Written):
     """The stage in which the model is made: none of it is in the image."""
 
     pip: tuple[RequirementText, ...] = ()

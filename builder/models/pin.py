@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, model_validator
 
-from builder.models.base import Model, Sha256
+from builder.models.base import Sha256, Written
 from builder.models.words import text
 
 _NAME: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
@@ -41,7 +41,7 @@ KeyHash = Annotated[
 ]
 
 
-class Pin(Model):
+class Pin(Written):
     """A host, the root that its certificate has to come from, and the one that it may move to.
 
     Verification comes first and stays whole: a pin can only refuse what the bundle accepts.

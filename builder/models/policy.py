@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from builder.models.base import Model
+from builder.models.base import Written
 
 
-class Allowed(Model):
+class Allowed(Written):
     """One finding that an image may have."""
 
     rule: str
@@ -20,7 +20,7 @@ class Allowed(Model):
     """Why it may be there, for whoever asks later: it stays in the report's evidence."""
 
 
-class Audit(Model):
+class Audit(Written):
     """The gate's audit, which every image has and no recipe can leave out."""
 
     allow: tuple[Allowed, ...] = ()

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from builder.models.base import Model, Sha256, sha256_of
+from builder.models.base import Sha256, Written, sha256_of
 from builder.models.deployment import RUNTIME, SERVER, TOOLS, Deployed, Workshop
 from builder.models.lock import Artifact
 from builder.models.pin import Pin
@@ -83,7 +83,7 @@ TagTemplate = Annotated[
 ]
 
 
-class Trust(Model):
+class Trust(Written):
     """Whom the image trusts."""
 
     roots: Literal["mozilla", "distribution"] = "mozilla"
@@ -103,7 +103,7 @@ class Trust(Model):
         return value
 
 
-class Conda(Model):
+class Conda(Written):
     """A conda installation at `/opt/conda`, and an environment named as the recipe with the recipe's Python."""
 
     installer: Literal["miniconda", "miniforge"] = "miniforge"
@@ -129,7 +129,7 @@ class Conda(Model):
         return self.model_copy(update=nothing)
 
 
-class Pip(Model):
+class Pip(Written):
     """Packages from PyPI, wheels only."""
 
     packages: tuple[RequirementText, ...] = ()
@@ -140,7 +140,7 @@ class Pip(Model):
     """In order of preference; `upstream` is what pip and uv themselves are configured with."""
 
 
-class Apt(Model):
+class Apt(Written):
     """Packages of the base's distribution, without their recommendations."""
 
     packages: tuple[DebianName, ...] = ()
@@ -157,7 +157,7 @@ class WithListForm:
         return {"anyOf": [handler.resolve_ref_schema(full)["properties"]["packages"], full]}
 
 
-class Cuda(Model):
+class Cuda(Written):
     """What the image's GPU stack must be, whoever brings it (a wheel, a conda package)."""
 
     runtime: CudaVersion
@@ -166,7 +166,7 @@ class Cuda(Model):
     """As in "9" or "9.10.2": the cuDNN that torch uses."""
 
 
-class Check(Model):
+class Check(Written):
     """One check of the gate."""
 
     OWN_KEYS: ClassVar[tuple[str, ...]] = ("skip", "timeout")
@@ -210,14 +210,14 @@ class Check(Model):
         return {"anyOf": [name, short, full]}
 
 
-class Budget(Model):
+class Budget(Written):
     """What the image may weigh."""
 
     size: Size | None = None
     """Decimal: 1 GB is 10^9 bytes, as `docker images` counts."""
 
 
-class Recipe(Model):
+class Recipe(Written):
     """An image as a person asks for it."""
 
     name: Name
