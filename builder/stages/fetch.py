@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -97,7 +98,8 @@ class FetchSummary(Model):
         gave = (f"{s.mirror}: {s.files} files, {s.bytes / 1e6:.1f} MB" for s in self.served)
         went_on = (f"gone on with {self.resumed / 1e6:.1f} MB of earlier downloads",) if self.resumed else ()
         failed = (f"{r.mirror}: {r.cause} ({r.times} times, first for {r.file})" for r in self.refused)
-        return (*gave, *went_on, *failed)
+        made = (f"made here: {self.derived}",) if self.derived else ()
+        return (*gave, *made, *went_on, *failed)
 
 
 def fetch(
@@ -125,28 +127,39 @@ def fetch(
         return _summary(len(artifacts), [])
     store.require_room(sum(a.size - min(a.size, store.partial_size(a)) for a in missing))
     if not files:  # no bar for nothing
-        _derive(made, store, derive)
+        _derive(made, store, derive, progress)
         return _summary(len(artifacts) - len(made), [], derived=len(made))
     with progress.task("fetch", total=sum(a.size for a in files), unit="bytes") as task:
         crew = _Crew(files=files, store=store, sources=sources, transport=transport, task=task)
-        crew.work(jobs, meanwhile=lambda: _derive(made, store, derive))
+        crew.work(jobs, meanwhile=lambda: _derive(made, store, derive, progress, tell=crew.beside))
     return _summary(len(artifacts) - len(made) - len(crew.tallies), crew.tallies, derived=len(made))
 
 
-def _derive(artifacts: Sequence[Artifact], store: Depot, derive: Callable[[Artifact], None] | None) -> None:
+def _derive(
+    artifacts: Sequence[Artifact],
+    store: Depot,
+    derive: Callable[[Artifact], None] | None,
+    progress: Progress,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """A root file system takes 15 s."""
     for artifact in artifacts:
         if derive is None:
             raise HostError(
                 f"{artifact.filename} is made on the host that fetches, and nobody makes it here",
                 remedy="run `builder fetch`, or `builder store import` an archive that holds it",
             )
-        derive(artifact)
+        label = f"make {artifact.filename}"
+        with progress.task(label) if artifact.source == DERIVED else nullcontext():
+            tell(label)
+            derive(artifact)
         if not store.has(artifact):
             raise IntegrityError(
                 f"{artifact.filename} came out different from what the lock names",
                 seen=f"no file of sha256 {artifact.sha256} was made",
                 remedy="run `builder lock` here, or `builder store import` an archive from where it was locked",
             )
+        tell("")
 
 
 @dataclass(kw_only=True)
@@ -161,6 +174,12 @@ class _Crew:
     stop: threading.Event = field(default_factory=threading.Event)
     tallies: list[Tally] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    other: str = ""
+    """What goes on beside the downloads, and may take longer than they do."""
+
+    def beside(self, what: str) -> None:
+        """To be shown when nothing is left to download."""
+        self.other = what
 
     def work(self, jobs: int, *, meanwhile: Callable[[], None]) -> None:
         """Fetches every file; when one cannot be had, or the user interrupts, the others stop at once."""
@@ -194,6 +213,7 @@ class _Crew:
             while not self.stop.is_set():
                 artifact = _next(todo)
                 if artifact is None:
+                    self.task.detail(self.other)
                     return
                 self._bring(artifact, failover)
         except Stopped:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import socket
 import ssl
 import time
@@ -17,6 +19,7 @@ from fetching import bring, sources_of
 
 from builder.adapters.http.client import Http
 from builder.adapters.store.content import Store
+from builder.cli.lines import Lines
 from builder.errors import HostError, IntegrityError, NetworkError, RecipeError
 from builder.mirrors.catalogue import Mirrors
 from builder.mirrors.sources import Sources
@@ -266,20 +269,49 @@ def test_a_source_that_no_mirror_carries_is_told(store: Store, serve: Serve) -> 
     assert caught.value.what == "no mirror of the recipe carries conda-forge/linux-64"
 
 
-def test_derived_files_are_made_and_not_asked_for(store: Store, serve: Serve) -> None:
-    good = serve(FILES)
-    bundle = artifact_of("ca.pem", b"bundle", source="derived")
-    transport = Http()
+BUNDLE = artifact_of("ca.pem", b"bundle", source="derived")
+
+
+def making(store: Store) -> Callable[[Artifact], None]:
+    """What makes BUNDLE in the store."""
 
     def derive(artifact: Artifact) -> None:
         file = store.root / "made"
         file.write_bytes(b"bundle")
         store.add("derived", artifact.path, file)
 
+    return derive
+
+
+def test_derived_files_are_made_and_not_asked_for(store: Store, serve: Serve) -> None:
+    good, transport = serve(FILES), Http()
     ports = {"store": store, "sources": sources_of({"good": good}, transport), "transport": transport}
-    summary = fetch([WHEEL, bundle], **ports, progress=Silent(), derive=derive)
+    summary = fetch([WHEEL, BUNDLE], **ports, progress=Silent(), derive=making(store))
     assert (summary.derived, summary.served[0].files) == (1, 1)
-    assert store.path(bundle).read_bytes() == b"bundle"
+    assert store.path(BUNDLE).read_bytes() == b"bundle"
+    assert summary.lines()[1:] == ("made here: 1",)
+
+
+def test_making_is_seen_where_nothing_is_downloaded(store: Store) -> None:
+    log, transport = io.StringIO(), Http()
+    ports = {"store": store, "sources": sources_of({}, transport), "transport": transport}
+    fetch([BUNDLE], **ports, progress=Lines(log), derive=making(store))
+    assert re.fullmatch(r"make ca\.pem: started\nmake ca\.pem: done, \d\.\d s\n", log.getvalue())
+
+
+def test_making_is_seen_when_nothing_is_left_to_download(store: Store, serve: Serve) -> None:
+    good, transport, log = serve(FILES), Http(), io.StringIO()
+    clock = iter(range(0, 10_000, 100))  # each line that may be written is written
+
+    def slowly(artifact: Artifact) -> None:
+        while not store.has(WHEEL):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        making(store)(artifact)
+
+    ports = {"store": store, "sources": sources_of({"good": good}, transport), "transport": transport}
+    fetch([WHEEL, BUNDLE], **ports, progress=Lines(log, lambda: next(clock)), derive=slowly)
+    assert log.getvalue().splitlines()[-2].endswith(", make ca.pem")
 
 
 def test_a_derived_file_that_comes_out_different_is_an_integrity_error(store: Store) -> None:
