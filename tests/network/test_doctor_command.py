@@ -77,6 +77,13 @@ def test_word_that_is_no_host_is_a_fault_of_the_command() -> None:
     assert "error: this is no host, URL or .condarc\n" in done.stderr
 
 
+@pytest.mark.parametrize("word", ["./ci/.condarc", "/no/such/file", ".condarc", "site.yaml"])
+def test_word_that_can_only_be_a_file_and_is_none_is_a_fault_of_the_command(word: str) -> None:
+    done = doctor(word)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: there is no such file\n  where: {word}\n")
+
+
 def test_json_has_cause_chain_stores_checks_and_the_certificate_to_add(tmp_path: Path) -> None:
     with presented(root_sent_along, tmp_path) as shown:
         done = asked(shown.server.port, shown.bundle, "--json")
