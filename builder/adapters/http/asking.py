@@ -21,7 +21,7 @@ import urllib3
 from cryptography import x509
 from urllib3 import exceptions as fault
 
-from builder.adapters.http.connections import REDIRECTS, Connections, redirected
+from builder.adapters.http.connections import Connections
 from builder.adapters.http.host import proxy_of, unavailable
 from builder.mirrors.race import Stopped
 from builder.mirrors.transport import Unavailable
@@ -173,21 +173,14 @@ class Asker:
                 reply.abort()
 
     def _followed(self, url: str, headers: Mapping[str, str]) -> Reply:
-        via: list[str] = []
-        begun = time.monotonic()
-        for _ in range(REDIRECTS + 1):
-            if self.stop.is_set():
-                raise Stopped
-            response = self._connections.get(url, headers)
-            reply = Reply(response, url=url, limits=self.limits, stop=self.stop)
-            reply.via, reply.first_byte = tuple(via), time.monotonic() - begun
-            target = response.get_redirect_location()
-            if not target:
-                return reply
-            reply.close()
-            via.append(reply.peer.host)
-            url = redirected(url, target)
-        raise Unavailable(cause=f"redirects more than {REDIRECTS} times", host=urlsplit(url).hostname)
+        if self.stop.is_set():
+            raise Stopped
+        begun, replies = time.monotonic(), list[Reply]()
+        for there, response in self._connections.followed(url, headers):
+            replies.append(Reply(response, url=there, limits=self.limits, stop=self.stop))
+        reply = replies.pop()
+        reply.via, reply.first_byte = tuple(r.peer.host for r in replies), time.monotonic() - begun
+        return reply
 
 
 def _through(reply: Reply) -> str:

@@ -15,7 +15,7 @@ import urllib3
 from urllib3 import exceptions as fault
 
 import builder
-from builder.adapters.http.connections import REDIRECTS, Connections, redirected
+from builder.adapters.http.connections import Connections, finish
 from builder.adapters.http.host import unavailable
 from builder.mirrors.transport import HTML, Page, Unavailable
 
@@ -26,7 +26,6 @@ _LONGEST_PAGE: Final = 100_000_000
 _AGENT: Final = f"builder/{builder.__version__}"
 _INDEX: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
-_SHORT: Final = 1 << 13
 _OWN_PACKING: Final = {"gzip": (".gz", ".tgz"), "bzip2": (".bz2",), "zstd": (".zst",), "xz": (".xz",)}
 
 
@@ -70,25 +69,15 @@ class Http:
             body.abort()
 
     def _get(self, url: str, headers: dict[str, str], agent: str | None) -> Body:
-        seen = set[str]()
-        while len(seen) <= REDIRECTS:
-            seen.add(url)
-            response = self._connections.get(url, {"User-Agent": agent or _AGENT, **headers})
-            target = response.get_redirect_location()
-            if not target:
-                return self._body(response, url)
-            _finish(response)
-            url = redirected(url, target)
-            if url in seen:
-                raise Unavailable(cause="redirects in a loop", host=urlsplit(url).hostname)
-        raise Unavailable(cause=f"redirects more than {REDIRECTS} times", host=urlsplit(url).hostname)
+        *_, (url, response) = self._connections.followed(url, {"User-Agent": agent or _AGENT, **headers})
+        return self._body(response, url)
 
     def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> Body:
         body = Body(response, url=url, forget=self._forget)
         with self._guard:
             self._bodies.add(body)
         if refused := body.refused():
-            _finish(response)
+            finish(response)
             body.close()
             raise refused
         return body
@@ -96,15 +85,6 @@ class Http:
     def _forget(self, body: Body) -> None:
         with self._guard:
             self._bodies.discard(body)
-
-
-def _finish(response: urllib3.BaseHTTPResponse) -> None:
-    """Ends an answer that nobody wants; a short one is read, so that its connection serves the next request."""
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= _SHORT:
-        with suppress(fault.HTTPError, OSError):
-            response.read(decode_content=False)
-    response.close()
 
 
 class Body:

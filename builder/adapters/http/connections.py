@@ -7,7 +7,9 @@ On urllib3, not httpx: measured from a loopback server, one stream of httpx reac
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -18,8 +20,10 @@ from builder.adapters.http.host import netrc_login, proxy_of, split_login, unava
 from builder.adapters.http.tls import trusting
 from builder.mirrors.transport import Unavailable
 
-REDIRECTS = 5
+_REDIRECTS: Final = 5
 """So many in a row are followed."""
+_SHORT: Final = 1 << 13
+"""Bytes of an answer that is read though nobody wants it."""
 
 
 class Connections:
@@ -32,11 +36,28 @@ class Connections:
         self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
         self._guard = threading.Lock()
 
-    def get(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        """What the server answers, its body unread. Raises Unavailable where there is no answer.
+    def followed(self, url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, urllib3.BaseHTTPResponse]]:
+        """Each answer on the way with its address; the last one is no redirect, and its body is unread.
 
-        No redirect is followed: see `redirected`. Each goes by the proxy and the login of its own host.
+        Each redirect goes by the proxy and the login of its own host. Raises Unavailable where there is no answer, and
+        for a redirect that is refused: to plain http, in a loop, one too many.
         """
+        seen = set[str]()
+        while len(seen) <= _REDIRECTS:
+            seen.add(url)
+            response = self._get(url, headers)
+            yield url, response
+            target = response.get_redirect_location()
+            if not target:
+                return
+            finish(response)
+            url = redirected(url, target)
+            if url in seen:
+                raise Unavailable(cause="redirects in a loop", host=urlsplit(url).hostname)
+        raise Unavailable(cause=f"redirects more than {_REDIRECTS} times", host=urlsplit(url).hostname)
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        """What the server answers, its body unread. Raises Unavailable where there is no answer."""
         bare, login = split_login(url)
         own = make_headers(basic_auth=login or netrc_login(bare))
         try:
@@ -75,6 +96,15 @@ class Connections:
             ssl_context=trust,
             proxy_ssl_context=trusting() if proxy.startswith("https:") else None,
         )
+
+
+def finish(response: urllib3.BaseHTTPResponse) -> None:
+    """Ends an answer that nobody wants; a short one is read, so that its connection serves the next request."""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= _SHORT:
+        with suppress(fault.HTTPError, OSError):
+            response.read(decode_content=False)
+    response.close()
 
 
 def redirected(url: str, target: str) -> str:
