@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from builder.errors import RecipeError
 from builder.masking import masked
+
+_FILES: Final = (".condarc", ".yml", ".yaml")
+"""How a file's name ends, and no host's."""
+
+
+def _is_odd(host: str) -> bool:
+    return host.startswith(".") or host.endswith(_FILES) or any(c.isspace() or not c.isprintable() for c in host)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +37,9 @@ class Target:
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
-        if not host or port == 0 or any(c.isspace() or not c.isprintable() for c in host):
+        if not host or port == 0 or _is_odd(host):
             remedy = "as in `builder doctor example.org`, `example.org:8443`, `https://example.org/path` or `.condarc`"
-            raise RecipeError("this is no host, URL or .condarc", seen=masked(text), remedy=remedy)
+            raise RecipeError("this is no host, no URL and no file that is there", seen=masked(text), remedy=remedy)
         try:
             ascii_host = host if ":" in host else host.encode("idna").decode()
         except UnicodeError:

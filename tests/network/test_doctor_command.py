@@ -74,14 +74,14 @@ def test_file_without_certificates_is_a_fault_of_the_command(option: str, tmp_pa
 def test_word_that_is_no_host_is_a_fault_of_the_command() -> None:
     done = doctor("a b")
     assert done.returncode == 3
-    assert "error: this is no host, URL or .condarc\n" in done.stderr
+    assert "error: this is no host, no URL and no file that is there\n" in done.stderr
 
 
-@pytest.mark.parametrize("word", ["./ci/.condarc", "/no/such/file", ".condarc", "site.yaml"])
+@pytest.mark.parametrize("word", ["./ci/.condarc", "/no/such/file", ".condarc", "site.yaml", "my.condarc"])
 def test_word_that_can_only_be_a_file_and_is_none_is_a_fault_of_the_command(word: str) -> None:
     done = doctor(word)
     assert done.returncode == 3
-    assert done.stderr.startswith(f"error: there is no such file\n  where: {word}\n")
+    assert done.stderr.startswith(f"error: this is no host, no URL and no file that is there\n  seen: {word}\n")
 
 
 def test_json_has_cause_chain_stores_checks_and_the_certificate_to_add(tmp_path: Path) -> None:

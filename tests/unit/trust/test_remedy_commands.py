@@ -61,6 +61,7 @@ def test_file_name_is_one_that_update_ca_certificates_leaves_alone() -> None:
         ("example.org:8443", "example.org", 8443),
         ("https://user:secret@example.org/x?y", "example.org", 443),
         ("https://example.org:444/x", "example.org", 444),
+        ("https://example.org/channels.yaml", "example.org", 443),
         ("[::1]:8443", "::1", 8443),
         ("::1", "::1", 443),
         ("bücher.example", "xn--bcher-kva.example", 443),
@@ -70,9 +71,12 @@ def test_targets_are_read_as_people_write_them(text: str, host: str, port: int) 
     assert Target.of(text) == Target(host=host, port=port)
 
 
-@pytest.mark.parametrize("text", ["", "https://", "a b", "host:port", "host:99999", "host:0", "[::1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "https://", "a b", "host:port", "host:99999", "host:0", "[::1", "./ci", ".condarc", "my.condarc", "a.yml"],
+)
 def test_what_is_no_target_is_refused(text: str) -> None:
-    with pytest.raises(RecipeError, match=r"no host, URL or \.condarc"):
+    with pytest.raises(RecipeError, match=r"no host, no URL and no file"):
         Target.of(text)
 
 
