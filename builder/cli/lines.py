@@ -26,30 +26,34 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
-        self._lock, self._running = threading.Lock(), 0
+        self._lock, self._running = threading.Lock(), list[_LineTask]()
 
     @contextmanager
     def task(self, label: str, *, total: int | None = None, unit: Unit = "items") -> Iterator[Task]:
         """Says when the outermost task starts and how it ends."""
         task = _LineTask(label, total, unit, self.say, self._clock)
         with self._lock:
-            say = self.say if self._running == 0 else _nothing
-            self._running += 1
+            say = _nothing if self._running else self.say
+            self._running.append(task)
         say(f"{label}: started" + (f" ({amount_text(total, unit)})" if total else ""))
         end, over = "stopped", threading.Event()
-        beat = threading.Thread(target=task.beat, args=(over,), daemon=True)
-        if say is not _nothing:  # the outermost: work that waits for an answer says nothing of itself
-            beat.start()
+        beat = threading.Thread(target=self._beat, args=(task, over), daemon=True)
+        beat.start()
         try:
             yield task
             end = "done"
         finally:
             over.set()
-            if beat.is_alive():
-                beat.join()
+            beat.join()
             with self._lock:
-                self._running -= 1
+                self._running.remove(task)
             say(f"{label}: {end}, {task.summary()}")
+
+    def _beat(self, task: _LineTask, over: threading.Event) -> None:
+        """Has the innermost task told every so often: work that waits for an answer says nothing of itself."""
+        while not over.wait(BEAT):
+            if self._running[-1] is task:
+                task.beat()
 
     def say(self, text: str) -> None:
         """Writes the line at once."""
@@ -82,11 +86,10 @@ class _LineTask:
         with self._lock:
             self._total = amount
 
-    def beat(self, over: threading.Event) -> None:
-        """Tells every so often that it still waits."""
-        while not over.wait(BEAT):
-            with self._lock:
-                self._tell()
+    def beat(self) -> None:
+        """Tells that it still waits, if it has said nothing for a while."""
+        with self._lock:
+            self._tell()
 
     def summary(self) -> str:
         return summary(self._done, self._unit, self._clock() - self._start)

@@ -131,7 +131,7 @@ def fetch(
         return _summary(len(artifacts) - len(made), [], derived=len(made))
     with progress.task("fetch", total=sum(a.size for a in files), unit="bytes") as task:
         crew = _Crew(files=files, store=store, sources=sources, transport=transport, task=task)
-        crew.work(jobs, meanwhile=lambda: _derive(made, store, derive, progress, tell=crew.beside))
+        crew.work(jobs, meanwhile=lambda: _derive(made, store, derive, progress))
     return _summary(len(artifacts) - len(made) - len(crew.tallies), crew.tallies, derived=len(made))
 
 
@@ -140,18 +140,15 @@ def _derive(
     store: Depot,
     derive: Callable[[Artifact], None] | None,
     progress: Progress,
-    tell: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """A root file system takes 15 s."""
+    """Makes each, and shows it as a task of its own: a root file system takes 15 s."""
     for artifact in artifacts:
         if derive is None:
             raise HostError(
                 f"{artifact.filename} is made on the host that fetches, and nobody makes it here",
                 remedy="run `builder fetch`, or `builder store import` an archive that holds it",
             )
-        label = f"make {artifact.filename}"
-        with progress.task(label) if artifact.source == DERIVED else nullcontext():
-            tell(label)
+        with progress.task(f"make {artifact.filename}") if artifact.source == DERIVED else nullcontext():
             derive(artifact)
         if not store.has(artifact):
             raise IntegrityError(
@@ -159,7 +156,6 @@ def _derive(
                 seen=f"no file of sha256 {artifact.sha256} was made",
                 remedy="run `builder lock` here, or `builder store import` an archive from where it was locked",
             )
-        tell("")
 
 
 @dataclass(kw_only=True)
@@ -174,12 +170,6 @@ class _Crew:
     stop: threading.Event = field(default_factory=threading.Event)
     tallies: list[Tally] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
-    other: str = ""
-    """What goes on beside the downloads, and may take longer than they do."""
-
-    def beside(self, what: str) -> None:
-        """To be shown when nothing is left to download."""
-        self.other = what
 
     def work(self, jobs: int, *, meanwhile: Callable[[], None]) -> None:
         """Fetches every file; when one cannot be had, or the user interrupts, the others stop at once."""
@@ -213,7 +203,6 @@ class _Crew:
             while not self.stop.is_set():
                 artifact = _next(todo)
                 if artifact is None:
-                    self.task.detail(self.other)
                     return
                 self._bring(artifact, failover)
         except Stopped:

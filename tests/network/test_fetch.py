@@ -299,21 +299,6 @@ def test_making_is_seen_where_nothing_is_downloaded(store: Store) -> None:
     assert re.fullmatch(r"make ca\.pem: started\nmake ca\.pem: done, \d\.\d s\n", log.getvalue())
 
 
-def test_making_is_seen_when_nothing_is_left_to_download(store: Store, serve: Serve) -> None:
-    good, transport, log = serve(FILES), Http(), io.StringIO()
-    clock = iter(range(0, 10_000, 100))  # each line that may be written is written
-
-    def slowly(artifact: Artifact) -> None:
-        while not store.has(WHEEL):
-            time.sleep(0.01)
-        time.sleep(0.2)
-        making(store)(artifact)
-
-    ports = {"store": store, "sources": sources_of({"good": good}, transport), "transport": transport}
-    fetch([WHEEL, BUNDLE], **ports, progress=Lines(log, lambda: next(clock)), derive=slowly)
-    assert log.getvalue().splitlines()[-2].endswith(", make ca.pem")
-
-
 def test_a_derived_file_that_comes_out_different_is_an_integrity_error(store: Store) -> None:
     bundle = artifact_of("ca.pem", b"bundle", source="derived")
     transport = Http()

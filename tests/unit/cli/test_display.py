@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -211,3 +212,16 @@ def test_work_that_waits_says_so_in_a_log(log, clock, monkeypatch):
         assert said.wait(5)
     assert log.getvalue().splitlines()[:2] == ["locking: started", "locking: still at it"]
     assert log.getvalue().splitlines()[-1] == "locking: done, 11 s"
+
+
+def test_of_tasks_within_tasks_the_innermost_says_that_it_waits(log, clock, monkeypatch):
+    """A root file system is made while the last download has long ended."""
+    monkeypatch.setattr("builder.cli.lines.BEAT", 0.01)
+    progress = Lines(log, clock)
+    with progress.task("fetch", total=4, unit="bytes") as outer:
+        outer.advance(4)
+        with progress.task("make rootfs.tar"):
+            clock.now += 11
+            while "still at it" not in log.getvalue():
+                time.sleep(0.01)
+        assert log.getvalue().splitlines() == ["fetch: started (4 B)", "make rootfs.tar: still at it"]
