@@ -157,7 +157,7 @@ def text_of(error: BuilderError, *, colour: bool = False) -> str:
     for fault in shown:
         lines += ["", f"  - {_clean(fault.what)}", *_details(fault, "    ")]
     if more := len(error.faults) - len(shown):
-        lines += ["", f"  - and {more} more"]
+        lines += ["", f"  - and {more} more, which `--json` has"]
     return "\n".join(lines) + "\n"
 
 

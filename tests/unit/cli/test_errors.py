@@ -40,7 +40,7 @@ def test_faults_follow_in_their_order():
 def test_of_very_many_faults_a_person_sees_the_first_and_how_many_more_and_a_machine_sees_all():
     error = BuilderError("106 files are missing", faults=tuple(Fault(what=f"file {n}") for n in range(106)))
     text = errors.text_of(error)
-    assert text.endswith("\n  - file 19\n\n  - and 86 more\n")
+    assert text.endswith("\n  - file 19\n\n  - and 86 more, which `--json` has\n")
     assert len(errors.document(error, 1)["error"]["faults"]) == 106
     few = BuilderError("25 files are missing", faults=error.faults[:25])
     assert errors.text_of(few).endswith("\n  - file 24\n")
